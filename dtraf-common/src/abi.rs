@@ -1,0 +1,418 @@
+//! The maps between kernel and user space: names, limits, values.
+//!
+//! Values are `repr(C)` with fixed-width fields in native byte order and explicit padding; the zerocopy derives refuse
+//! hidden padding, and the size of each value is asserted beside it. Any change here needs another [`LAYOUT_VERSION`]:
+//! the version is part of the path under which maps are pinned, so that two layouts never meet.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Version of everything in this file, of [`crate::key`] and of the order of [`Direction`], [`Scope`] and [`Bucket`].
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Map names, as in the object file and in the pin directory.
+pub mod maps {
+    /// Array of [`super::Interface`]: which slot an interface is booked in. Open addressing by ifindex.
+    pub const INTERFACES: &str = "INTERFACES";
+    /// Array of [`super::SlotState`], by slot.
+    pub const SLOTS: &str = "SLOTS";
+    /// Array of [`super::SlotTotals`], by `cpu * slots + slot`; mapped into user space.
+    pub const TOTALS: &str = "TOTALS";
+    /// Array of [`super::KeySet`]: which key owns which position; mapped into user space.
+    pub const DIRECTORY: &str = "DIRECTORY";
+    /// Hash position -> key: inserting decides, for all CPUs at once, who owns a position.
+    pub const CLAIMS: &str = "CLAIMS";
+    /// Array of [`super::PortCounters`], by `cpu * positions + position`; mapped into user space.
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Array of [`super::AskedPorts`], by slot: UDP ports that somebody outside asked lately.
+    pub const ASKED: &str = "ASKED";
+    /// Two [`super::ScopeRoots`], IPv4 and IPv6: scopes that the first 16 bits of an address decide.
+    pub const SCOPE_ROOTS: &str = "SCOPE_ROOTS";
+    /// LPM trie over 16-byte addresses (IPv4 as `::ffff:a.b.c.d`) -> scope, for what the roots leave open.
+    pub const SCOPES: &str = "SCOPES";
+    /// One `u64`: trace records that may still be sent; user space refills it.
+    pub const TRACE_BUDGET: &str = "TRACE_BUDGET";
+    /// One [`super::Geometry`]: the sizes the other maps were made with.
+    pub const GEOMETRY: &str = "GEOMETRY";
+    /// Array of [`super::MeterRecord`], by slot; only user space reads and writes it.
+    pub const METERS: &str = "METERS";
+
+    /// All maps that are pinned.
+    pub const PINNED: [&str; 12] = [
+        INTERFACES,
+        SLOTS,
+        TOTALS,
+        DIRECTORY,
+        CLAIMS,
+        COUNTERS,
+        ASKED,
+        SCOPE_ROOTS,
+        SCOPES,
+        TRACE_BUDGET,
+        GEOMETRY,
+        METERS,
+    ];
+}
+
+/// Names of the programs in the object file.
+pub mod programs {
+    /// Attached to TC ingress of the host's veth end: what the container transmitted.
+    pub const INGRESS: &str = "dtraf_ingress";
+    /// Attached to TC egress of the host's veth end: what the container receives.
+    pub const EGRESS: &str = "dtraf_egress";
+}
+
+/// Names of the programs' load-time constants. The verifier prunes what they switch off.
+pub mod globals {
+    /// `u32`: [`super::Geometry::slots`].
+    pub const SLOT_COUNT: &str = "SLOT_COUNT";
+    /// `u32`: [`super::Geometry::interfaces`].
+    pub const INTERFACE_COUNT: &str = "INTERFACE_COUNT";
+    /// `u32`: [`super::Geometry::sets`].
+    pub const SET_COUNT: &str = "SET_COUNT";
+    /// `u64`: [`super::Geometry::seed`].
+    pub const SEED: &str = "SEED";
+    /// `u32`: not 0 on `PREEMPT_RT` kernels, where two programs may interleave on one CPU: additions are atomic there.
+    pub const REALTIME: &str = "REALTIME";
+    /// `u32`: not 0 when interfaces with [`super::Interface::TRACE`] log each packet's decision.
+    pub const TRACE: &str = "TRACE";
+}
+
+/// Packets from an interface that no slot was assigned to are booked here, so that they are not lost.
+pub const ORPHAN_SLOT: u32 = 0;
+/// How many neighbouring entries of `INTERFACES` may hold one ifindex.
+pub const INTERFACE_PROBES: u32 = 8;
+/// Keys in a [`KeySet`].
+pub const WAYS: u32 = 8;
+/// Entries of an [`AskedPorts`].
+pub const ASKED_WAYS: usize = 64;
+/// Bytes of an Ethernet header.
+pub const ETHERNET_BYTES: u32 = 14;
+/// Bytes of a VLAN tag.
+pub const VLAN_BYTES: u32 = 4;
+/// First port of the ephemeral range, `net.ipv4.ip_local_port_range`'s default since Linux 2.4.
+pub const EPHEMERAL_PORTS: u16 = 32768;
+
+/// The two hooks on the host's end of a veth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Ingress,
+    Egress,
+}
+
+impl Hook {
+    /// The container's view of what this hook sees: the only place where the perspective changes.
+    #[inline(always)]
+    pub const fn direction(self) -> Direction {
+        match self {
+            Self::Ingress => Direction::Transmitted,
+            Self::Egress => Direction::Received,
+        }
+    }
+}
+
+/// A raw value that names no variant of the type it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownValue(pub u8);
+
+/// An enum whose values cross the kernel boundary, with all its variants and the way back from a raw value.
+macro_rules! raw_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $value:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$variant_meta])* $variant = $value,)+ }
+
+        impl $name {
+            /// All variants, in the order of their raw values.
+            pub const ALL: [Self; [$($value),+].len()] = [$(Self::$variant),+];
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = UnknownValue;
+
+            fn try_from(raw: u8) -> Result<Self, UnknownValue> {
+                match raw {
+                    $($value => Ok(Self::$variant),)+
+                    _ => Err(UnknownValue(raw)),
+                }
+            }
+        }
+    };
+}
+
+raw_enum! {
+    /// From the container's view.
+    Direction {
+        Received = 0,
+        Transmitted = 1,
+    }
+}
+
+raw_enum! {
+    /// Address family.
+    Family {
+        V4 = 0,
+        V6 = 1,
+    }
+}
+
+raw_enum! {
+    /// Who the other end is.
+    Scope {
+        Internet = 0,
+        /// Private, carrier-grade NAT, link-local and unique local addresses, and what the user says.
+        Lan = 1,
+        /// The Docker host itself, docker-proxy included.
+        Host = 2,
+        /// An address in a Docker network.
+        Container = 3,
+        /// Group addresses, broadcast included.
+        Multicast = 4,
+        /// Not IP, not readable, or not this container's.
+        Other = 5,
+    }
+}
+
+raw_enum! {
+    /// Whose port a counter's port is.
+    Role {
+        /// The protocol has no ports.
+        Portless = 0,
+        /// The container's own.
+        Server = 1,
+        /// The remote one: the container opened the conversation.
+        Client = 2,
+    }
+}
+
+raw_enum! {
+    /// Where bytes go that no port counter takes. Port counters and buckets together are the slot's total.
+    Bucket {
+        /// ARP and other ethertypes that are not IP.
+        L2 = 0,
+        /// Unicast to a MAC address that is not the container's: a bridge flooded it.
+        Foreign = 1,
+        /// Group addresses, broadcast included.
+        Multicast = 2,
+        /// Fragments after the first: they carry no ports.
+        Fragment = 3,
+        /// Received ICMP and other protocols without ports that the container has not spoken itself.
+        NoPort = 4,
+        /// Received for a port that nobody serves and from a port that the container has not talked to.
+        Unsolicited = 5,
+        /// The container has used up its quota of entries.
+        OverQuota = 6,
+        /// The table had no room, or two CPUs claimed one position at the same time.
+        MapFull = 7,
+        /// IP by its ethertype, but not readable as such.
+        Unparsed = 8,
+    }
+}
+
+/// Sizes of all maps and what must stay the same for as long as they live. Kept in `GEOMETRY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Geometry {
+    pub layout_version: u32,
+    /// Possible CPUs.
+    pub cpus: u32,
+    /// Slots, the orphan slot included.
+    pub slots: u32,
+    /// Entries of `INTERFACES`; a power of two.
+    pub interfaces: u32,
+    /// [`KeySet`]s in `DIRECTORY`; a power of two. Positions are `sets * WAYS`.
+    pub sets: u32,
+    pub reserved: u32,
+    /// Odd random multiplier of the hash over keys, so that nobody outside can choose keys that collide.
+    pub seed: u64,
+}
+const _: () = assert!(size_of::<Geometry>() == 32);
+
+impl Geometry {
+    /// Entries the directory can hold.
+    #[inline(always)]
+    pub const fn positions(&self) -> u32 {
+        self.sets * WAYS
+    }
+}
+
+/// One entry of `INTERFACES`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Interface {
+    /// 0: the entry is free.
+    pub ifindex: u32,
+    pub slot: u32,
+    /// The container's MAC address, first octet in bits 40..48; 0 while unknown.
+    pub mac: u64,
+    /// Bits of [`Interface::TRACE`].
+    pub flags: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<Interface>() == 24);
+
+impl Interface {
+    /// Log each decision, where [`globals::TRACE`] is on.
+    pub const TRACE: u32 = 1;
+}
+
+/// What the kernel needs to know of a slot when a new key appears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SlotState {
+    /// Entries the slot may own in the directory. User space writes it.
+    pub quota: u32,
+    /// Entries it owns. The kernel adds, user space sets it back when the slot is freed.
+    pub entries: u32,
+}
+const _: () = assert!(size_of::<SlotState>() == 8);
+
+/// What is added up everywhere. Wire bytes are `skb_bytes + added_bytes`, packets are `skbs + added_packets`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Counters {
+    /// Sum of `__sk_buff.len`: Ethernet header and everything behind it, once per skb.
+    pub skb_bytes: u64,
+    pub skbs: u64,
+    /// What segmentation and VLAN tags in metadata add on a wire. Modulo 2^64: removing a jumbo header can make an
+    /// addend negative.
+    pub added_bytes: u64,
+    /// Segments beyond the first of each skb.
+    pub added_packets: u64,
+}
+const _: () = assert!(size_of::<Counters>() == 32);
+
+/// [`Counters`] that also tell how many of the wire bytes are VLAN tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct TaggedCounters {
+    pub counters: Counters,
+    /// Wire bytes of VLAN tags.
+    pub vlan_bytes: u64,
+}
+const _: () = assert!(size_of::<TaggedCounters>() == 40);
+
+/// Everything a slot has counted on one CPU, twice: by scope, and (buckets only) by what was not a port.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SlotTotals {
+    /// By [`Direction`] and [`Scope`]. Their sum over scopes is the total.
+    pub scopes: [[TaggedCounters; Scope::ALL.len()]; 2],
+    /// By [`Direction`] and [`Bucket`].
+    pub buckets: [[TaggedCounters; Bucket::ALL.len()]; 2],
+}
+const _: () = assert!(size_of::<SlotTotals>() == 2 * 40 * (6 + 9));
+
+/// One position of the port table on one CPU: one cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PortCounters {
+    /// By [`Direction`].
+    pub directions: [Counters; 2],
+}
+const _: () = assert!(size_of::<PortCounters>() == 64);
+
+/// [`WAYS`] neighbouring keys: one cache line.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct KeySet {
+    /// Packed [`crate::key::PortKey`]s; 0: never used; [`TOMBSTONE`]: free again.
+    pub keys: [u64; WAYS as usize],
+}
+const _: () = assert!(size_of::<KeySet>() == 64);
+
+/// A position that was freed. No key packs to it.
+pub const TOMBSTONE: u64 = 1;
+
+/// A direct-mapped memory of UDP ports that received something nobody was known to serve. An answer from such a port
+/// makes it a served one.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct AskedPorts {
+    /// `port | 1 << 16`, at `port % ASKED_WAYS`.
+    pub ports: [u32; ASKED_WAYS],
+}
+const _: () = assert!(size_of::<AskedPorts>() == 256);
+
+/// Scope by the first 16 bits of an address, or [`ScopeRoots::UNDECIDED`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ScopeRoots {
+    pub scopes: [u8; 65536],
+}
+
+impl ScopeRoots {
+    /// The trie must be asked.
+    pub const UNDECIDED: u8 = 255;
+}
+
+/// Longest container name kept in a [`MeterRecord`], in bytes.
+pub const NAME_BYTES: usize = 255;
+
+/// What user space knows of a slot and must not forget when it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct MeterRecord {
+    /// One of the `STATE_` constants.
+    pub state: u32,
+    pub ifindex: u32,
+    /// Unique among all meters of these maps; grows.
+    pub generation: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub attached_at_ns: u64,
+    /// What the interface had carried before, by [`Direction`]; an upper bound until settled.
+    pub shortfall_bytes: [u64; 2],
+    pub shortfall_packets: [u64; 2],
+    /// The interface's own `tx_dropped` at attach.
+    pub dropped_at_attach: u64,
+    /// Not 0 where the shortfall is known exactly, by [`Direction`].
+    pub shortfall_settled: [u8; 2],
+    /// One of the `HOOK_` constants.
+    pub hook: u8,
+    /// Not 0 when the interface had no clsact qdisc before.
+    pub made_clsact: u8,
+    /// Not 0 when [`Self::container`] is known.
+    pub container_known: u8,
+    pub name_len: u8,
+    pub reserved: [u8; 2],
+    pub container: [u8; 32],
+    pub interface: [u8; 16],
+    pub name: [u8; NAME_BYTES],
+    pub reserved_end: u8,
+}
+const _: () = assert!(size_of::<MeterRecord>() == 8 + 16 + 32 + 8 + 8 + 32 + 16 + 256);
+
+impl MeterRecord {
+    /// The slot is not in use.
+    pub const STATE_FREE: u32 = 0;
+    /// The interface is attached, or being attached.
+    pub const STATE_LIVE: u32 = 1;
+    /// The interface is gone; the counters are kept until they are booked.
+    pub const STATE_RETIRED: u32 = 2;
+
+    pub const HOOK_TCX: u8 = 1;
+    pub const HOOK_CLSACT: u8 = 2;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_values_are_indexes_and_come_back() {
+        for (index, scope) in Scope::ALL.into_iter().enumerate() {
+            assert_eq!(scope as usize, index);
+            assert_eq!(Scope::try_from(scope as u8), Ok(scope));
+        }
+        for (index, bucket) in Bucket::ALL.into_iter().enumerate() {
+            assert_eq!(bucket as usize, index);
+        }
+        assert_eq!(Role::try_from(3), Err(UnknownValue(3)));
+    }
+
+    #[test]
+    fn what_enters_the_host_was_transmitted_by_the_container() {
+        assert_eq!(Hook::Ingress.direction(), Direction::Transmitted);
+        assert_eq!(Hook::Egress.direction(), Direction::Received);
+    }
+}

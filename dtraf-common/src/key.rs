@@ -1,0 +1,174 @@
+//! The key of a port counter, packed into 64 bits, and the positions where it may stand.
+
+use crate::abi::{Family, Role, Scope, UnknownValue, WAYS};
+
+/// What a port counter is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortKey {
+    pub slot: u16,
+    pub family: Family,
+    /// IP protocol number (of the last header, for IPv6).
+    pub protocol: u8,
+    pub role: Role,
+    pub scope: Scope,
+    /// Host byte order; 0 for protocols without ports.
+    pub port: u16,
+    /// VLAN tags on each frame, 0 to 3: with it the IP bytes follow from the wire bytes.
+    pub vlan_tags: u8,
+}
+
+/// Bit 63 of every key, so that no key is 0 or [`crate::abi::TOMBSTONE`].
+const VALID: u64 = 1 << 63;
+/// The role value that no [`Role`] has: the entry counts nothing but says that a port is served.
+const MARK: u64 = 3;
+
+const PROTOCOL: u32 = 16;
+const SLOT: u32 = 24;
+const SCOPE: u32 = 40;
+const ROLE: u32 = 43;
+const FAMILY: u32 = 45;
+const VLAN_TAGS: u32 = 46;
+
+impl PortKey {
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        VALID
+            | self.port as u64
+            | (self.protocol as u64) << PROTOCOL
+            | (self.slot as u64) << SLOT
+            | (self.scope as u64) << SCOPE
+            | (self.role as u64) << ROLE
+            | (self.family as u64) << FAMILY
+            | ((self.vlan_tags & 3) as u64) << VLAN_TAGS
+    }
+}
+
+/// Says that `port` of the container behind `slot` is served, whatever the family and the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServedKey {
+    pub slot: u16,
+    pub protocol: u8,
+    pub port: u16,
+}
+
+impl ServedKey {
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        VALID
+            | self.port as u64
+            | (self.protocol as u64) << PROTOCOL
+            | (self.slot as u64) << SLOT
+            | MARK << ROLE
+    }
+}
+
+/// An unpacked entry of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectoryKey {
+    Port(PortKey),
+    Served(ServedKey),
+}
+
+/// The slot of a packed key.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the field is cut out of the packed key"
+)]
+pub const fn slot_of(packed: u64) -> u16 {
+    (packed >> SLOT) as u16
+}
+
+impl TryFrom<u64> for DirectoryKey {
+    type Error = UnknownValue;
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each field is cut out of the packed key"
+    )]
+    fn try_from(packed: u64) -> Result<Self, UnknownValue> {
+        if packed & VALID == 0 {
+            return Err(UnknownValue(packed as u8));
+        }
+        let (slot, protocol, port) = (slot_of(packed), (packed >> PROTOCOL) as u8, packed as u16);
+        if packed >> ROLE & 3 == MARK {
+            return Ok(Self::Served(ServedKey { slot, protocol, port }));
+        }
+        Ok(Self::Port(PortKey {
+            slot,
+            family: Family::try_from((packed >> FAMILY & 1) as u8)?,
+            protocol,
+            role: Role::try_from((packed >> ROLE & 3) as u8)?,
+            scope: Scope::try_from((packed >> SCOPE & 7) as u8)?,
+            port,
+            vlan_tags: (packed >> VLAN_TAGS & 3) as u8,
+        }))
+    }
+}
+
+/// The set in which a packed key is searched first.
+///
+/// Multiply-shift hashing (Dietzfelbinger et al., "A Reliable Randomized Algorithm for the Closest-Pair Problem", 1997):
+/// with an odd random multiplier any two keys meet with a chance of at most 2 in `sets`, a power of two.
+#[inline(always)]
+pub const fn first_set(packed: u64, seed: u64, sets: u32) -> u32 {
+    (((packed.wrapping_mul(seed) >> 32) * sets as u64) >> 32) as u32
+}
+
+/// The set in which it is searched when the first has no room: the same hash over the rotated key.
+#[inline(always)]
+pub const fn second_set(packed: u64, seed: u64, sets: u32) -> u32 {
+    first_set(packed.rotate_left(32), seed, sets)
+}
+
+/// Position of way `way` of set `set`.
+#[inline(always)]
+pub const fn position(set: u32, way: u32) -> u32 {
+    set * WAYS + way
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::abi::TOMBSTONE;
+
+    proptest! {
+        #[test]
+        fn packing_loses_nothing(slot: u16, family in 0u8..2, protocol: u8, role in 0u8..3, scope in 0u8..6, port: u16, vlan_tags in 0u8..4) {
+            let key = PortKey {
+                slot, protocol, port, vlan_tags,
+                family: Family::try_from(family).unwrap(),
+                role: Role::try_from(role).unwrap(),
+                scope: Scope::try_from(scope).unwrap(),
+            };
+            prop_assert_eq!(DirectoryKey::try_from(key.pack()), Ok(DirectoryKey::Port(key)));
+            prop_assert_eq!(slot_of(key.pack()), slot);
+            let served = ServedKey { slot, protocol, port };
+            prop_assert_eq!(DirectoryKey::try_from(served.pack()), Ok(DirectoryKey::Served(served)));
+            prop_assert!(key.pack() > TOMBSTONE && served.pack() > TOMBSTONE);
+        }
+
+        #[test]
+        fn sets_are_within_the_table(packed: u64, seed: u64, bits in 0u32..=16) {
+            prop_assert!(first_set(packed, seed | 1, 1 << bits) < 1 << bits);
+            prop_assert!(second_set(packed, seed | 1, 1 << bits) < 1 << bits);
+        }
+    }
+
+    #[test]
+    fn consecutive_ports_spread_over_the_sets() {
+        let sets = 1024;
+        let mut load = vec![0u32; sets as usize];
+        for port in 0..4096 {
+            let key = ServedKey {
+                slot: 1,
+                protocol: 6,
+                port,
+            };
+            load[first_set(key.pack(), 0x9E37_79B9_7F4A_7C15, sets) as usize] += 1;
+        }
+        assert!(*load.iter().max().unwrap() <= 16, "{load:?}");
+    }
+}

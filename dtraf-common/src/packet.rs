@@ -1,0 +1,417 @@
+//! The walk over a frame's headers, from Ethernet to the ports.
+//!
+//! One walk for the kernel, the unit tests and the fuzzer: it reads through [`PacketBytes`] and never looks at a byte
+//! that the trait did not hand out. It decides nothing about counting; that is [`crate::decide`].
+
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use crate::abi::{Direction, ETHERNET_BYTES, Family, VLAN_BYTES};
+
+/// A frame, beginning at its Ethernet header.
+pub trait PacketBytes {
+    /// The `T` that stands `offset` bytes into the frame; `None` when it does not lie within what can be read.
+    fn read<T: FromBytes + KnownLayout + Immutable + Copy>(&self, offset: u32) -> Option<T>;
+}
+
+impl PacketBytes for [u8] {
+    fn read<T: FromBytes + KnownLayout + Immutable + Copy>(&self, offset: u32) -> Option<T> {
+        let bytes = self.get(offset as usize..)?;
+        T::read_from_prefix(bytes).ok().map(|(value, _)| value)
+    }
+}
+
+/// IP protocol numbers that the walk or its users tell apart.
+pub mod protocol {
+    pub const HOP_BY_HOP: u8 = 0;
+    pub const ICMP: u8 = 1;
+    pub const TCP: u8 = 6;
+    pub const UDP: u8 = 17;
+    pub const ROUTING: u8 = 43;
+    pub const FRAGMENT: u8 = 44;
+    pub const AUTHENTICATION: u8 = 51;
+    pub const ICMPV6: u8 = 58;
+    pub const DESTINATION_OPTIONS: u8 = 60;
+    pub const SCTP: u8 = 132;
+    pub const MOBILITY: u8 = 135;
+}
+
+/// An address in the form of the scope trie: IPv4 as `::ffff:a.b.c.d`; each word in network byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address(pub [u32; 4]);
+
+impl Address {
+    #[inline(always)]
+    const fn v4(address: u32) -> Self {
+        Self([0, 0, 0xffff_u32.to_be(), address])
+    }
+
+    /// The first 16 bits of the address proper, the index into the scope roots.
+    #[inline(always)]
+    pub const fn first_16_bits(&self, family: Family) -> u16 {
+        let word = match family {
+            Family::V4 => self.0[3],
+            Family::V6 => self.0[0],
+        };
+        (u32::from_be(word) >> 16) as u16
+    }
+}
+
+/// What stands behind the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, UDP or SCTP. Ports in host byte order, `local` the container's.
+    Ports {
+        local: u16,
+        remote: u16,
+        handshake: Handshake,
+    },
+    /// A protocol without ports.
+    Portless,
+    /// A fragment after the first.
+    LaterFragment,
+}
+
+/// What a segment says about who opened the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// Nothing.
+    None,
+    /// TCP's SYN-ACK, SCTP's INIT ACK: its sender serves the port.
+    Accept,
+}
+
+/// An IP packet, as far as accounting wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    pub family: Family,
+    pub protocol: u8,
+    /// The other end's address.
+    pub remote: Address,
+    pub transport: Transport,
+    /// IP and transport headers, extensions and options included: what each segment of a GSO packet repeats.
+    pub header_bytes: u32,
+    /// Bytes of a jumbo hop-by-hop header, which never reaches a wire; counted in `header_bytes`.
+    pub phantom_bytes: u32,
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    Ip(Packet),
+    /// An ethertype that is not IP.
+    NotIp,
+    /// IP by its ethertype, but with an impossible header or too long a chain of extensions.
+    Malformed,
+}
+
+/// An Ethernet frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Destination MAC address, first octet in bits 40..48.
+    pub destination: u64,
+    /// VLAN tags in the frame's bytes. One more may be in the skb's metadata.
+    pub vlan_tags: u32,
+    pub payload: Payload,
+}
+
+impl Frame {
+    /// The destination is a group: the lowest bit of its first octet (IEEE 802.3, 3.2.3).
+    #[inline(always)]
+    pub const fn to_group(&self) -> bool {
+        self.destination & 1 << 40 != 0
+    }
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct EthernetHeader {
+    destination: [u16; 3],
+    _source: [u16; 3],
+    ethertype: u16,
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct VlanTag {
+    _control: u16,
+    ethertype: u16,
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Ipv4Header {
+    version_and_length: u8,
+    _service: u8,
+    _total_length: u16,
+    _identification: u16,
+    fragment: u16,
+    _ttl: u8,
+    protocol: u8,
+    _checksum: u16,
+    source: u32,
+    destination: u32,
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Ipv6Header {
+    version: u8,
+    _flow: [u8; 3],
+    payload_length: u16,
+    next: u8,
+    _hop_limit: u8,
+    source: [u32; 4],
+    destination: [u32; 4],
+}
+
+/// The first bytes of an extension header; of a jumbo hop-by-hop header, `option` is 0xC2 (RFC 2675).
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Extension {
+    next: u8,
+    length: u8,
+    option: u8,
+    _option_length: u8,
+}
+
+/// `offset` holds the fragment's offset in its upper 13 bits.
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct FragmentHeader {
+    next: u8,
+    _reserved: u8,
+    offset: u16,
+    _identification: u32,
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct TcpHeader {
+    source: u16,
+    destination: u16,
+    _sequence: u32,
+    _acknowledgment: u32,
+    data_offset: u8,
+    flags: u8,
+    _window: u16,
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct UdpHeader {
+    source: u16,
+    destination: u16,
+    _length: u16,
+    _checksum: u16,
+}
+
+/// The common header and the type of the first chunk.
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct SctpHeader {
+    source: u16,
+    destination: u16,
+    _tag: u32,
+    _checksum: u32,
+    chunk: u8,
+    _flags: u8,
+    _length: u16,
+}
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86DD;
+const ETHERTYPE_VLAN: u16 = 0x8100;
+const ETHERTYPE_QINQ: u16 = 0x88A8;
+
+/// Tags in the frame's bytes that are walked over: with the one in metadata, more than Linux ever sends.
+const MAX_VLAN_TAGS: u32 = 2;
+/// Extension headers that are walked over. RFC 8200 (4.1) knows six kinds, one of them up to twice.
+const MAX_EXTENSIONS: u32 = 7;
+
+/// The offset in IPv4's fragment word (RFC 791, 3.1).
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+/// SYN and ACK of a TCP header's flags (RFC 9293, 3.1).
+const TCP_SYN_ACK: u8 = 0x12;
+/// An SCTP chunk of type INIT ACK (RFC 9260, 3.2).
+const SCTP_INIT_ACK: u8 = 2;
+/// The common header, which each packet of an SCTP GSO skb repeats.
+const SCTP_COMMON_BYTES: u32 = 12;
+const UDP_BYTES: u32 = 8;
+const JUMBO_OPTION: u8 = 0xC2;
+const JUMBO_BYTES: u32 = 8;
+
+/// Walks over a frame. `None` when `bytes` ended, or could not be read, before the ports.
+#[inline(always)]
+pub fn walk<P: PacketBytes + ?Sized>(bytes: &P, direction: Direction) -> Option<Frame> {
+    let ethernet: EthernetHeader = bytes.read(0)?;
+    let mut ethertype = u16::from_be(ethernet.ethertype);
+    let mut vlan_tags = 0;
+    while matches!(ethertype, ETHERTYPE_VLAN | ETHERTYPE_QINQ) && vlan_tags < MAX_VLAN_TAGS {
+        let tag: VlanTag = bytes.read(ETHERNET_BYTES + vlan_tags * VLAN_BYTES)?;
+        ethertype = u16::from_be(tag.ethertype);
+        vlan_tags += 1;
+    }
+    let l3 = ETHERNET_BYTES + vlan_tags * VLAN_BYTES;
+    let payload = match ethertype {
+        ETHERTYPE_IPV4 => walk_v4(bytes, l3, direction)?,
+        ETHERTYPE_IPV6 => walk_v6(bytes, l3, direction)?,
+        _ => Payload::NotIp,
+    };
+    let [high, middle, low] = ethernet.destination.map(u16::from_be);
+    let destination = u64::from(high) << 32 | u64::from(middle) << 16 | u64::from(low);
+    Some(Frame {
+        destination,
+        vlan_tags,
+        payload,
+    })
+}
+
+#[inline(always)]
+fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction) -> Option<Payload> {
+    let header: Ipv4Header = bytes.read(l3)?;
+    let header_bytes = u32::from(header.version_and_length & 0xf) * 4;
+    if header.version_and_length >> 4 != 4 || header_bytes < 20 {
+        return Some(Payload::Malformed);
+    }
+    let remote = match direction {
+        Direction::Received => header.source,
+        Direction::Transmitted => header.destination,
+    };
+    let (transport, transport_bytes) = if u16::from_be(header.fragment) & FRAGMENT_OFFSET == 0 {
+        walk_transport(bytes, l3 + header_bytes, header.protocol, direction)?
+    } else {
+        (Transport::LaterFragment, 0)
+    };
+    Some(Payload::Ip(Packet {
+        family: Family::V4,
+        protocol: header.protocol,
+        remote: Address::v4(remote),
+        transport,
+        header_bytes: header_bytes + transport_bytes,
+        phantom_bytes: 0,
+    }))
+}
+
+#[inline(always)]
+fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction) -> Option<Payload> {
+    let header: Ipv6Header = bytes.read(l3)?;
+    if header.version >> 4 != 6 {
+        return Some(Payload::Malformed);
+    }
+    let remote = match direction {
+        Direction::Received => header.source,
+        Direction::Transmitted => header.destination,
+    };
+    let mut protocol = header.next;
+    let mut header_bytes = 40;
+    let mut phantom_bytes = 0;
+    let mut later_fragment = false;
+    let mut walked = 0;
+    loop {
+        let at = l3 + header_bytes;
+        match protocol {
+            protocol::HOP_BY_HOP
+            | protocol::ROUTING
+            | protocol::DESTINATION_OPTIONS
+            | protocol::MOBILITY
+            | protocol::AUTHENTICATION => {
+                let extension: Extension = bytes.read(at)?;
+                if protocol == protocol::HOP_BY_HOP
+                    && header.payload_length == 0
+                    && extension.option == JUMBO_OPTION
+                {
+                    phantom_bytes = JUMBO_BYTES;
+                }
+                // Units of 8 bytes beyond the first 8 (RFC 8200, 4.2), but of 4 bytes beyond the first 8 for the
+                // authentication header (RFC 4302, 2.2).
+                header_bytes += if protocol == protocol::AUTHENTICATION {
+                    (u32::from(extension.length) + 2) * 4
+                } else {
+                    (u32::from(extension.length) + 1) * 8
+                };
+                protocol = extension.next;
+            }
+            protocol::FRAGMENT => {
+                let fragment: FragmentHeader = bytes.read(at)?;
+                header_bytes += 8;
+                protocol = fragment.next;
+                if u16::from_be(fragment.offset) & 0xfff8 != 0 {
+                    later_fragment = true;
+                    break;
+                }
+            }
+            _ => break,
+        }
+        walked += 1;
+        if walked > MAX_EXTENSIONS {
+            return Some(Payload::Malformed);
+        }
+    }
+    let (transport, transport_bytes) = if later_fragment {
+        (Transport::LaterFragment, 0)
+    } else {
+        walk_transport(bytes, l3 + header_bytes, protocol, direction)?
+    };
+    Some(Payload::Ip(Packet {
+        family: Family::V6,
+        protocol,
+        remote: Address(remote),
+        transport,
+        header_bytes: header_bytes + transport_bytes,
+        phantom_bytes,
+    }))
+}
+
+/// The transport and the bytes of its header.
+#[inline(always)]
+fn walk_transport<P: PacketBytes + ?Sized>(
+    bytes: &P,
+    offset: u32,
+    protocol: u8,
+    direction: Direction,
+) -> Option<(Transport, u32)> {
+    let (source, destination, handshake, header_bytes) = match protocol {
+        protocol::TCP => {
+            let tcp: TcpHeader = bytes.read(offset)?;
+            let accept = tcp.flags & TCP_SYN_ACK == TCP_SYN_ACK;
+            (
+                tcp.source,
+                tcp.destination,
+                accept,
+                u32::from(tcp.data_offset >> 4) * 4,
+            )
+        }
+        protocol::UDP => {
+            let udp: UdpHeader = bytes.read(offset)?;
+            (udp.source, udp.destination, false, UDP_BYTES)
+        }
+        protocol::SCTP => {
+            let sctp: SctpHeader = bytes.read(offset)?;
+            (
+                sctp.source,
+                sctp.destination,
+                sctp.chunk == SCTP_INIT_ACK,
+                SCTP_COMMON_BYTES,
+            )
+        }
+        _ => return Some((Transport::Portless, 0)),
+    };
+    let (local, remote) = match direction {
+        Direction::Received => (destination, source),
+        Direction::Transmitted => (source, destination),
+    };
+    let handshake = if handshake {
+        Handshake::Accept
+    } else {
+        Handshake::None
+    };
+    let ports = Transport::Ports {
+        local: u16::from_be(local),
+        remote: u16::from_be(remote),
+        handshake,
+    };
+    Some((ports, header_bytes))
+}
+
+#[cfg(test)]
+mod tests;
