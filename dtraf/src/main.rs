@@ -1,1 +1,5 @@
+//! dtraf: a traffic accountant for Docker hosts.
+
+mod accounting;
+
 fn main() {}

@@ -1,0 +1,9 @@
+//! The pure core: what was read, whose it is, what it adds up to.
+//!
+//! No I/O, no clock, no async, and none of the libraries that talk to the kernel, to Docker or to a terminal; `cargo
+//! xtask tidy` checks that. The modules stand in the order in which a figure travels through them.
+
+pub(crate) mod identity;
+pub(crate) mod amount;
+pub(crate) mod snapshot;
+pub(crate) mod inventory;
