@@ -1,1 +1,54 @@
-fn main() {}
+//! Developer commands: `cargo xtask --help`.
+//!
+//! Each command is one module. None of them installs anything without being asked to.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its terminal"
+)]
+
+mod build_ebpf;
+mod clippy_ebpf;
+mod command;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "dtraf's developer commands")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the eBPF object that user space embeds, or check that it belongs to the sources
+    BuildEbpf(build_ebpf::Args),
+    /// Lint the eBPF crate on its own target
+    ClippyEbpf,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let workspace = Workspace::find();
+    match cli.task {
+        Task::BuildEbpf(args) => build_ebpf::run(&workspace, &args),
+        Task::ClippyEbpf => clippy_ebpf::run(&workspace),
+    }
+}
