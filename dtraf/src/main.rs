@@ -1,5 +1,6 @@
 //! dtraf: a traffic accountant for Docker hosts.
 
 mod accounting;
+mod links;
 
 fn main() {}
