@@ -2,5 +2,6 @@
 
 mod accounting;
 mod links;
+mod sockets;
 
 fn main() {}
