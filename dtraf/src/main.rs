@@ -1,6 +1,7 @@
 //! dtraf: a traffic accountant for Docker hosts.
 
 mod accounting;
+mod docker;
 mod links;
 mod sockets;
 
