@@ -128,17 +128,20 @@ macro_rules! raw_enum {
         }
 
         impl TryFrom<u8> for $name {
-            type Error = UnknownValue;
+            type Error = $crate::abi::UnknownValue;
 
-            fn try_from(raw: u8) -> Result<Self, UnknownValue> {
+            #[inline(always)]
+            fn try_from(raw: u8) -> Result<Self, $crate::abi::UnknownValue> {
                 match raw {
                     $($value => Ok(Self::$variant),)+
-                    _ => Err(UnknownValue(raw)),
+                    _ => Err($crate::abi::UnknownValue(raw)),
                 }
             }
         }
     };
 }
+
+pub(crate) use raw_enum;
 
 raw_enum! {
     /// From the container's view.

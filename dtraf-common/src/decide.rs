@@ -3,7 +3,7 @@
 //! Pure: what the decision needs to know of the world it asks of [`Knowledge`], which the kernel answers from maps.
 
 use crate::abi::{Bucket, Direction, EPHEMERAL_PORTS, Family, Role, Scope};
-use crate::packet::{Address, Frame, Handshake, Packet, Payload, Transport, protocol};
+use crate::packet::{Address, Frame, Handshake, Kind, protocol};
 
 /// What is known about the container and the network around it.
 pub trait Knowledge {
@@ -17,153 +17,108 @@ pub trait Knowledge {
     fn mac(&self) -> u64;
 }
 
-/// Whether a key that is not in the table may enter it.
+/// Whether the frame has a key, and whether the key may enter the table when it is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Claim {
+    /// No key: the frame goes to the bucket.
+    NoKey = 0,
+    /// It came from outside, uninvited: the key may not enter.
+    Refused = 1,
+    /// The same, and it is to be remembered that the local UDP port was asked.
+    RefusedButAsked = 2,
     /// The container sent it, or serves the port.
-    Allowed,
+    Allowed = 3,
     /// The same, and the container has just shown that it serves the port.
-    AllowedAndServes,
-    /// It came from outside, uninvited: where the key is unknown the frame goes to this bucket.
-    Refused(Bucket),
-    /// The same, and it is remembered that UDP `port` was asked.
-    RefusedButAsked(u16),
+    AllowedAndServes = 4,
 }
 
-impl Claim {
-    /// The bucket of a frame whose key is not in the table and may not enter it.
-    #[inline(always)]
-    pub const fn refusal(self) -> Option<Bucket> {
-        match self {
-            Self::Allowed | Self::AllowedAndServes => None,
-            Self::Refused(bucket) => Some(bucket),
-            Self::RefusedButAsked(_) => Some(Bucket::Unsolicited),
-        }
-    }
-}
-
-/// Where a frame's bytes go, beside the totals of its scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    Bucket(Bucket),
-    Port {
-        family: Family,
-        protocol: u8,
-        role: Role,
-        port: u16,
-        local: u16,
-        claim: Claim,
-    },
-}
-
-/// The whole decision.
+/// Where a frame's bytes go. Flat, so that the kernel can carry it in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub scope: Scope,
-    pub target: Target,
+    pub claim: Claim,
+    /// Where it goes without a key, or when its key is not in the table and may not enter.
+    pub bucket: Bucket,
+    pub family: Family,
+    pub protocol: u8,
+    pub role: Role,
+    /// The key's port; 0 where the protocol has none.
+    pub port: u16,
+    /// The container's port.
+    pub local: u16,
 }
 
-/// Decides about a frame; `None` is one that could not be walked.
+impl Decision {
+    #[inline(always)]
+    const fn bucket(scope: Scope, bucket: Bucket) -> Self {
+        Self {
+            scope,
+            claim: Claim::NoKey,
+            bucket,
+            family: Family::V4,
+            protocol: 0,
+            role: Role::Portless,
+            port: 0,
+            local: 0,
+        }
+    }
+}
+
+/// Decides about a frame.
 #[inline(always)]
-pub fn decide<K: Knowledge>(frame: Option<&Frame>, direction: Direction, knowledge: &K) -> Decision {
-    let bucket = |scope, bucket| Decision {
-        scope,
-        target: Target::Bucket(bucket),
-    };
-    let Some(frame) = frame else {
-        return bucket(Scope::Other, Bucket::Unparsed);
-    };
-    let packet = match &frame.payload {
-        Payload::Ip(packet) => packet,
-        Payload::NotIp => return bucket(Scope::Other, Bucket::L2),
-        Payload::Malformed => return bucket(Scope::Other, Bucket::Unparsed),
-    };
+pub fn decide<K: Knowledge>(frame: &Frame, direction: Direction, knowledge: &K) -> Decision {
+    if matches!(frame.kind, Kind::NotIp) {
+        return Decision::bucket(Scope::Other, Bucket::L2);
+    }
+    if matches!(frame.kind, Kind::Malformed) {
+        return Decision::bucket(Scope::Other, Bucket::Unparsed);
+    }
     if frame.to_group() {
-        return bucket(Scope::Multicast, Bucket::Multicast);
+        return Decision::bucket(Scope::Multicast, Bucket::Multicast);
     }
     let mac = knowledge.mac();
     if matches!(direction, Direction::Received) && mac != 0 && frame.destination != mac {
-        return bucket(Scope::Other, Bucket::Foreign);
+        return Decision::bucket(Scope::Other, Bucket::Foreign);
     }
-    let scope = knowledge.scope(packet.family, &packet.remote);
+    let scope = knowledge.scope(frame.family, &frame.remote);
     if matches!(scope, Scope::Multicast) {
-        return bucket(scope, Bucket::Multicast);
+        return Decision::bucket(scope, Bucket::Multicast);
     }
-    Decision {
-        scope,
-        target: target(packet, direction, knowledge),
-    }
+    decide_unicast(frame, scope, direction, knowledge)
 }
 
-/// The port of a unicast packet.
 #[inline(always)]
-fn target<K: Knowledge>(packet: &Packet, direction: Direction, knowledge: &K) -> Target {
-    let &Packet {
-        family,
-        protocol,
-        transport,
-        ..
-    } = packet;
-    let (local, remote, handshake) = match transport {
-        Transport::LaterFragment => return Target::Bucket(Bucket::Fragment),
-        Transport::Portless => {
-            let claim = match direction {
-                Direction::Transmitted => Claim::Allowed,
-                Direction::Received => Claim::Refused(Bucket::NoPort),
-            };
-            return Target::Port {
-                family,
-                protocol,
-                role: Role::Portless,
-                port: 0,
-                local: 0,
-                claim,
-            };
-        }
-        Transport::Ports {
-            local,
-            remote,
-            handshake,
-        } => (local, remote, handshake),
-    };
-    let server = |claim| Target::Port {
-        family,
-        protocol,
-        role: Role::Server,
-        port: local,
-        local,
-        claim,
-    };
-    let client = |claim| Target::Port {
-        family,
-        protocol,
-        role: Role::Client,
-        port: remote,
-        local,
-        claim,
-    };
+fn decide_unicast<K: Knowledge>(
+    frame: &Frame,
+    scope: Scope,
+    direction: Direction,
+    knowledge: &K,
+) -> Decision {
+    let &Frame { kind, family, protocol, local_port: local, remote_port: remote, handshake, .. } = frame;
+    let sent = matches!(direction, Direction::Transmitted);
+    let decision = Decision { family, protocol, ..Decision::bucket(scope, Bucket::NoPort) };
+    if matches!(kind, Kind::LaterFragment) {
+        return Decision { bucket: Bucket::Fragment, ..decision };
+    }
+    if matches!(kind, Kind::Portless) {
+        let claim = if sent { Claim::Allowed } else { Claim::Refused };
+        return Decision { claim, ..decision };
+    }
+    let decision = Decision { bucket: Bucket::Unsolicited, local, ..decision };
+    let server = Decision { role: Role::Server, port: local, ..decision };
+    let client = Decision { role: Role::Client, port: remote, ..decision };
+    let could_answer = protocol == protocol::UDP && local < EPHEMERAL_PORTS;
     if knowledge.is_served(protocol, local) {
-        return server(Claim::Allowed);
+        return Decision { claim: Claim::Allowed, ..server };
     }
-    match direction {
-        Direction::Transmitted => {
-            let answers = match handshake {
-                Handshake::Accept => true,
-                Handshake::None => {
-                    protocol == protocol::UDP && local < EPHEMERAL_PORTS && knowledge.was_asked(local)
-                }
-            };
-            if answers {
-                server(Claim::AllowedAndServes)
-            } else {
-                client(Claim::Allowed)
-            }
+    if sent {
+        if matches!(handshake, Handshake::Accept) || could_answer && knowledge.was_asked(local) {
+            return Decision { claim: Claim::AllowedAndServes, ..server };
         }
-        Direction::Received if protocol == protocol::UDP && local < EPHEMERAL_PORTS => {
-            client(Claim::RefusedButAsked(local))
-        }
-        Direction::Received => client(Claim::Refused(Bucket::Unsolicited)),
+        return Decision { claim: Claim::Allowed, ..client };
     }
+    Decision { claim: if could_answer { Claim::RefusedButAsked } else { Claim::Refused }, ..client }
 }
 
 #[cfg(test)]
@@ -192,161 +147,81 @@ mod tests {
         }
     }
 
-    const QUIET: World = World {
-        served: &[],
-        asked: &[],
-        scope: Scope::Internet,
-        mac: 0x0242_ac11_0002,
-    };
+    const QUIET: World = World { served: &[], asked: &[], scope: Scope::Internet, mac: 0x0242_ac11_0002 };
 
-    fn frame(protocol: u8, transport: Transport) -> Frame {
-        let packet = Packet {
-            family: Family::V4,
-            protocol,
-            remote: Address([0; 4]),
-            transport,
-            header_bytes: 40,
-            phantom_bytes: 0,
-        };
-        Frame {
-            destination: QUIET.mac,
-            vlan_tags: 0,
-            payload: Payload::Ip(packet),
-        }
-    }
+    const TO_IT: Frame = Frame { destination: QUIET.mac, ..Frame::UNREADABLE };
 
-    fn ports(local: u16, remote: u16) -> Transport {
-        Transport::Ports {
-            local,
-            remote,
-            handshake: Handshake::None,
-        }
+    fn ports(protocol: u8, local_port: u16, remote_port: u16) -> Frame {
+        Frame { kind: Kind::Ports, protocol, local_port, remote_port, ..TO_IT }
     }
 
     fn role_and_port(decision: Decision) -> (Role, u16, Claim) {
-        match decision.target {
-            Target::Port {
-                role, port, claim, ..
-            } => (role, port, claim),
-            Target::Bucket(bucket) => panic!("in bucket {bucket:?}"),
-        }
+        assert_ne!(decision.claim, Claim::NoKey, "in bucket {:?}", decision.bucket);
+        (decision.role, decision.port, decision.claim)
     }
 
     #[test]
     fn a_served_port_counts_as_the_containers_own_in_both_directions() {
-        let world = World {
-            served: &[(6, 80)],
-            ..QUIET
-        };
+        let world = World { served: &[(6, 80)], ..QUIET };
         for direction in Direction::ALL {
-            let decision = decide(Some(&frame(6, ports(80, 50000))), direction, &world);
+            let decision = decide(&ports(6, 80, 50000), direction, &world);
             assert_eq!(role_and_port(decision), (Role::Server, 80, Claim::Allowed));
         }
     }
 
     #[test]
     fn a_container_that_connects_counts_under_the_remote_port() {
-        let out = decide(Some(&frame(6, ports(50000, 443))), Direction::Transmitted, &QUIET);
+        let out = decide(&ports(6, 50000, 443), Direction::Transmitted, &QUIET);
         assert_eq!(role_and_port(out), (Role::Client, 443, Claim::Allowed));
     }
 
     #[test]
     fn nothing_from_outside_may_enter_the_table_unless_the_port_is_served() {
-        let knock = decide(Some(&frame(6, ports(22, 50000))), Direction::Received, &QUIET);
-        assert_eq!(role_and_port(knock).2.refusal(), Some(Bucket::Unsolicited));
-        let ping = decide(Some(&frame(1, Transport::Portless)), Direction::Received, &QUIET);
-        assert_eq!(role_and_port(ping).2.refusal(), Some(Bucket::NoPort));
+        let knock = decide(&ports(6, 22, 50000), Direction::Received, &QUIET);
+        assert_eq!((knock.claim, knock.bucket), (Claim::Refused, Bucket::Unsolicited));
+        let ping = decide(&Frame { kind: Kind::Portless, protocol: 1, ..TO_IT }, Direction::Received, &QUIET);
+        assert_eq!((ping.claim, ping.bucket), (Claim::Refused, Bucket::NoPort));
     }
 
     #[test]
     fn a_syn_ack_makes_its_port_a_served_one() {
-        let accept = Transport::Ports {
-            local: 2222,
-            remote: 50000,
-            handshake: Handshake::Accept,
-        };
-        let answer = decide(Some(&frame(6, accept)), Direction::Transmitted, &QUIET);
-        assert_eq!(
-            role_and_port(answer),
-            (Role::Server, 2222, Claim::AllowedAndServes)
-        );
+        let accept = Frame { handshake: Handshake::Accept, ..ports(6, 2222, 50000) };
+        let answer = decide(&accept, Direction::Transmitted, &QUIET);
+        assert_eq!(role_and_port(answer), (Role::Server, 2222, Claim::AllowedAndServes));
     }
 
     #[test]
     fn a_udp_answer_makes_its_port_a_served_one_only_below_the_ephemeral_range() {
-        let question = decide(Some(&frame(17, ports(53, 40000))), Direction::Received, &QUIET);
-        assert_eq!(role_and_port(question).2, Claim::RefusedButAsked(53));
-        let world = World {
-            asked: &[53, 40000],
-            ..QUIET
-        };
-        let answer = decide(Some(&frame(17, ports(53, 40000))), Direction::Transmitted, &world);
+        let question = decide(&ports(17, 53, 40000), Direction::Received, &QUIET);
+        assert_eq!((question.claim, question.local), (Claim::RefusedButAsked, 53));
+        let world = World { asked: &[53, 40000], ..QUIET };
+        let answer = decide(&ports(17, 53, 40000), Direction::Transmitted, &world);
         assert_eq!(role_and_port(answer), (Role::Server, 53, Claim::AllowedAndServes));
-        let ephemeral = decide(Some(&frame(17, ports(40000, 53))), Direction::Transmitted, &world);
+        let ephemeral = decide(&ports(17, 40000, 53), Direction::Transmitted, &world);
         assert_eq!(role_and_port(ephemeral), (Role::Client, 53, Claim::Allowed));
-        let unasked = decide(Some(&frame(17, ports(123, 123))), Direction::Transmitted, &QUIET);
+        let unasked = decide(&ports(17, 123, 123), Direction::Transmitted, &QUIET);
         assert_eq!(role_and_port(unasked), (Role::Client, 123, Claim::Allowed));
     }
 
     #[test]
     fn what_has_no_port_goes_to_its_bucket() {
-        let not_ip = Frame {
-            destination: QUIET.mac,
-            vlan_tags: 0,
-            payload: Payload::NotIp,
-        };
-        let group = Frame {
-            destination: 0x0100_5e00_0001,
-            ..frame(17, ports(5353, 5353))
-        };
-        let foreign = Frame {
-            destination: 0x0242_ac11_0003,
-            ..frame(6, ports(80, 1))
-        };
-        let fragment = frame(17, Transport::LaterFragment);
-        let lost = World {
-            scope: Scope::Multicast,
-            ..QUIET
-        };
+        let not_ip = Frame { kind: Kind::NotIp, ..TO_IT };
+        let group = Frame { destination: 0x0100_5e00_0001, ..ports(17, 5353, 5353) };
+        let foreign = Frame { destination: 0x0242_ac11_0003, ..ports(6, 80, 1) };
+        let fragment = Frame { kind: Kind::LaterFragment, protocol: 17, ..TO_IT };
+        let lost = World { scope: Scope::Multicast, ..QUIET };
         for (name, frame, world, scope, bucket) in [
-            ("not ip", Some(&not_ip), &QUIET, Scope::Other, Bucket::L2),
-            (
-                "group address",
-                Some(&group),
-                &QUIET,
-                Scope::Multicast,
-                Bucket::Multicast,
-            ),
-            (
-                "group by its ip address",
-                Some(&fragment),
-                &lost,
-                Scope::Multicast,
-                Bucket::Multicast,
-            ),
-            (
-                "not for this container",
-                Some(&foreign),
-                &QUIET,
-                Scope::Other,
-                Bucket::Foreign,
-            ),
-            (
-                "later fragment",
-                Some(&fragment),
-                &QUIET,
-                Scope::Internet,
-                Bucket::Fragment,
-            ),
-            ("not walked", None, &QUIET, Scope::Other, Bucket::Unparsed),
+            ("not ip", &not_ip, &QUIET, Scope::Other, Bucket::L2),
+            ("group address", &group, &QUIET, Scope::Multicast, Bucket::Multicast),
+            ("group by its ip address", &fragment, &lost, Scope::Multicast, Bucket::Multicast),
+            ("not for this container", &foreign, &QUIET, Scope::Other, Bucket::Foreign),
+            ("later fragment", &fragment, &QUIET, Scope::Internet, Bucket::Fragment),
+            ("not walked", &Frame::UNREADABLE, &QUIET, Scope::Other, Bucket::Unparsed),
         ] {
             let decision = decide(frame, Direction::Received, world);
             assert_eq!(
-                decision,
-                Decision {
-                    scope,
-                    target: Target::Bucket(bucket)
-                },
+                (decision.claim, decision.scope, decision.bucket),
+                (Claim::NoKey, scope, bucket),
                 "{name}"
             );
         }
@@ -354,13 +229,7 @@ mod tests {
 
     #[test]
     fn what_the_container_sends_is_never_foreign() {
-        let elsewhere = Frame {
-            destination: 0x0242_ac11_0001,
-            ..frame(6, ports(50000, 80))
-        };
-        assert_eq!(
-            role_and_port(decide(Some(&elsewhere), Direction::Transmitted, &QUIET)).1,
-            80
-        );
+        let elsewhere = Frame { destination: 0x0242_ac11_0001, ..ports(6, 50000, 80) };
+        assert_eq!(role_and_port(decide(&elsewhere, Direction::Transmitted, &QUIET)).1, 80);
     }
 }

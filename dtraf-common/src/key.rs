@@ -71,10 +71,7 @@ pub enum DirectoryKey {
 
 /// The slot of a packed key.
 #[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the field is cut out of the packed key"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the field is cut out of the packed key")]
 pub const fn slot_of(packed: u64) -> u16 {
     (packed >> SLOT) as u16
 }
@@ -82,10 +79,7 @@ pub const fn slot_of(packed: u64) -> u16 {
 impl TryFrom<u64> for DirectoryKey {
     type Error = UnknownValue;
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each field is cut out of the packed key"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "each field is cut out of the packed key")]
     fn try_from(packed: u64) -> Result<Self, UnknownValue> {
         if packed & VALID == 0 {
             return Err(UnknownValue(packed as u8));
@@ -162,11 +156,7 @@ mod tests {
         let sets = 1024;
         let mut load = vec![0u32; sets as usize];
         for port in 0..4096 {
-            let key = ServedKey {
-                slot: 1,
-                protocol: 6,
-                port,
-            };
+            let key = ServedKey { slot: 1, protocol: 6, port };
             load[first_set(key.pack(), 0x9E37_79B9_7F4A_7C15, sets) as usize] += 1;
         }
         assert!(*load.iter().max().unwrap() <= 16, "{load:?}");

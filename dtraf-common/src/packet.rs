@@ -5,15 +5,28 @@
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::abi::{Direction, ETHERNET_BYTES, Family, VLAN_BYTES};
+use crate::abi::{Direction, ETHERNET_BYTES, Family, VLAN_BYTES, raw_enum};
 
 /// A frame, beginning at its Ethernet header.
 pub trait PacketBytes {
+    /// Whether headers that are rare are walked over as well: tags in the frame's bytes and IPv6 extensions. Where not,
+    /// a frame that has them counts as not readable.
+    const RARE_HEADERS: bool;
+
     /// The `T` that stands `offset` bytes into the frame; `None` when it does not lie within what can be read.
     fn read<T: FromBytes + KnownLayout + Immutable + Copy>(&self, offset: u32) -> Option<T>;
+
+    /// The same value, of which the implementation may forget how it came about, except that it has no bit outside of
+    /// `mask`. A verifier that follows each path of the walk on its own finds them meet here.
+    #[inline(always)]
+    fn forget(&self, value: u32, mask: u32) -> u32 {
+        value & mask
+    }
 }
 
 impl PacketBytes for [u8] {
+    const RARE_HEADERS: bool = true;
+
     fn read<T: FromBytes + KnownLayout + Immutable + Copy>(&self, offset: u32) -> Option<T> {
         let bytes = self.get(offset as usize..)?;
         T::read_from_prefix(bytes).ok().map(|(value, _)| value)
@@ -56,65 +69,73 @@ impl Address {
     }
 }
 
-/// What stands behind the IP header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// TCP, UDP or SCTP. Ports in host byte order, `local` the container's.
-    Ports {
-        local: u16,
-        remote: u16,
-        handshake: Handshake,
-    },
-    /// A protocol without ports.
-    Portless,
-    /// A fragment after the first.
-    LaterFragment,
+raw_enum! {
+    /// What a frame carries.
+    Kind {
+        /// An ethertype that is not IP.
+        NotIp = 0,
+        /// IP by its ethertype, but with an impossible header, too long a chain of extensions, or cut short.
+        Malformed = 1,
+        /// IP, and a protocol without ports.
+        Portless = 2,
+        /// An IP fragment after the first.
+        LaterFragment = 3,
+        /// TCP, UDP or SCTP.
+        Ports = 4,
+    }
 }
 
-/// What a segment says about who opened the conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
-    /// Nothing.
-    None,
-    /// TCP's SYN-ACK, SCTP's INIT ACK: its sender serves the port.
-    Accept,
+raw_enum! {
+    /// What a segment says about who opened the conversation.
+    Handshake {
+        /// Nothing.
+        None = 0,
+        /// TCP's SYN-ACK, SCTP's INIT ACK: its sender serves the port.
+        Accept = 1,
+    }
 }
 
-/// An IP packet, as far as accounting wants to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
-    pub family: Family,
-    pub protocol: u8,
-    /// The other end's address.
-    pub remote: Address,
-    pub transport: Transport,
-    /// IP and transport headers, extensions and options included: what each segment of a GSO packet repeats.
-    pub header_bytes: u32,
-    /// Bytes of a jumbo hop-by-hop header, which never reaches a wire; counted in `header_bytes`.
-    pub phantom_bytes: u32,
-}
-
-/// What a frame carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Payload {
-    Ip(Packet),
-    /// An ethertype that is not IP.
-    NotIp,
-    /// IP by its ethertype, but with an impossible header or too long a chain of extensions.
-    Malformed,
-}
-
-/// An Ethernet frame.
+/// An Ethernet frame, as far as accounting wants to know. Flat, so that the kernel can carry it in registers; what a
+/// [`Kind`] does not have is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Destination MAC address, first octet in bits 40..48.
     pub destination: u64,
     /// VLAN tags in the frame's bytes. One more may be in the skb's metadata.
     pub vlan_tags: u32,
-    pub payload: Payload,
+    pub kind: Kind,
+    pub family: Family,
+    /// IP protocol number; for IPv6, of the header behind the extensions.
+    pub protocol: u8,
+    /// The other end's address.
+    pub remote: Address,
+    /// The container's port, in host byte order.
+    pub local_port: u16,
+    /// The other end's port, in host byte order.
+    pub remote_port: u16,
+    pub handshake: Handshake,
+    /// IP and transport headers, extensions and options included: what each segment of a GSO packet repeats.
+    pub header_bytes: u32,
+    /// Bytes of a jumbo hop-by-hop header, which never reaches a wire; counted in `header_bytes`.
+    pub phantom_bytes: u32,
 }
 
 impl Frame {
+    /// Stands for a frame that ended before its headers did.
+    pub const UNREADABLE: Self = Self {
+        destination: 0,
+        vlan_tags: 0,
+        kind: Kind::Malformed,
+        family: Family::V4,
+        protocol: 0,
+        remote: Address([0; 4]),
+        local_port: 0,
+        remote_port: 0,
+        handshake: Handshake::None,
+        header_bytes: 0,
+        phantom_bytes: 0,
+    };
+
     /// The destination is a group: the lowest bit of its first octet (IEEE 802.3, 3.2.3).
     #[inline(always)]
     pub const fn to_group(&self) -> bool {
@@ -225,11 +246,16 @@ const ETHERTYPE_QINQ: u16 = 0x88A8;
 
 /// Tags in the frame's bytes that are walked over: with the one in metadata, more than Linux ever sends.
 const MAX_VLAN_TAGS: u32 = 2;
+const VLAN_TAGS_MASK: u32 = 3;
 /// Extension headers that are walked over. RFC 8200 (4.1) knows six kinds, one of them up to twice.
 const MAX_EXTENSIONS: u32 = 7;
+/// Room for an IPv6 header and seven extensions of 2,048 bytes.
+const HEADERS_MASK: u32 = 0x3fff;
 
 /// The offset in IPv4's fragment word (RFC 791, 3.1).
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+/// The offset in IPv6's fragment header (RFC 8200, 4.5).
+const FRAGMENT6_OFFSET: u16 = 0xfff8;
 /// SYN and ACK of a TCP header's flags (RFC 9293, 3.1).
 const TCP_SYN_ACK: u8 = 0x12;
 /// An SCTP chunk of type INIT ACK (RFC 9260, 3.2).
@@ -247,79 +273,84 @@ pub fn walk<P: PacketBytes + ?Sized>(bytes: &P, direction: Direction) -> Option<
     let mut ethertype = u16::from_be(ethernet.ethertype);
     let mut vlan_tags = 0;
     while matches!(ethertype, ETHERTYPE_VLAN | ETHERTYPE_QINQ) && vlan_tags < MAX_VLAN_TAGS {
+        if !P::RARE_HEADERS {
+            return None;
+        }
         let tag: VlanTag = bytes.read(ETHERNET_BYTES + vlan_tags * VLAN_BYTES)?;
         ethertype = u16::from_be(tag.ethertype);
         vlan_tags += 1;
     }
-    let l3 = ETHERNET_BYTES + vlan_tags * VLAN_BYTES;
-    let payload = match ethertype {
-        ETHERTYPE_IPV4 => walk_v4(bytes, l3, direction)?,
-        ETHERTYPE_IPV6 => walk_v6(bytes, l3, direction)?,
-        _ => Payload::NotIp,
-    };
+    vlan_tags = bytes.forget(vlan_tags, VLAN_TAGS_MASK);
     let [high, middle, low] = ethernet.destination.map(u16::from_be);
     let destination = u64::from(high) << 32 | u64::from(middle) << 16 | u64::from(low);
-    Some(Frame {
-        destination,
-        vlan_tags,
-        payload,
-    })
+    let frame = Frame { destination, vlan_tags, ..Frame::UNREADABLE };
+    let l3 = ETHERNET_BYTES + vlan_tags * VLAN_BYTES;
+    match ethertype {
+        ETHERTYPE_IPV4 => walk_v4(bytes, l3, direction, frame),
+        ETHERTYPE_IPV6 => walk_v6(bytes, l3, direction, frame),
+        _ => Some(Frame { kind: Kind::NotIp, ..frame }),
+    }
 }
 
 #[inline(always)]
-fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction) -> Option<Payload> {
+fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, frame: Frame) -> Option<Frame> {
     let header: Ipv4Header = bytes.read(l3)?;
     let header_bytes = u32::from(header.version_and_length & 0xf) * 4;
     if header.version_and_length >> 4 != 4 || header_bytes < 20 {
-        return Some(Payload::Malformed);
+        return Some(frame);
     }
     let remote = match direction {
         Direction::Received => header.source,
         Direction::Transmitted => header.destination,
     };
-    let (transport, transport_bytes) = if u16::from_be(header.fragment) & FRAGMENT_OFFSET == 0 {
-        walk_transport(bytes, l3 + header_bytes, header.protocol, direction)?
-    } else {
-        (Transport::LaterFragment, 0)
-    };
-    Some(Payload::Ip(Packet {
-        family: Family::V4,
-        protocol: header.protocol,
-        remote: Address::v4(remote),
-        transport,
-        header_bytes: header_bytes + transport_bytes,
-        phantom_bytes: 0,
-    }))
+    let protocol = header.protocol;
+    let frame = Frame { family: Family::V4, protocol, remote: Address::v4(remote), header_bytes, ..frame };
+    if u16::from_be(header.fragment) & FRAGMENT_OFFSET != 0 {
+        return Some(Frame { kind: Kind::LaterFragment, ..frame });
+    }
+    walk_transport(bytes, l3 + header_bytes, direction, frame)
 }
 
 #[inline(always)]
-fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction) -> Option<Payload> {
+fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, frame: Frame) -> Option<Frame> {
     let header: Ipv6Header = bytes.read(l3)?;
     if header.version >> 4 != 6 {
-        return Some(Payload::Malformed);
+        return Some(frame);
     }
     let remote = match direction {
         Direction::Received => header.source,
         Direction::Transmitted => header.destination,
     };
     let mut protocol = header.next;
+    if !P::RARE_HEADERS {
+        if is_extension(protocol) {
+            return None;
+        }
+        let frame =
+            Frame { family: Family::V6, protocol, remote: Address(remote), header_bytes: 40, ..frame };
+        return walk_transport(bytes, l3 + 40, direction, frame);
+    }
     let mut header_bytes = 40;
     let mut phantom_bytes = 0;
-    let mut later_fragment = false;
-    let mut walked = 0;
-    loop {
+    for _ in 0..=MAX_EXTENSIONS {
+        header_bytes = bytes.forget(header_bytes, HEADERS_MASK);
         let at = l3 + header_bytes;
+        let mut kind = Kind::Ports;
         match protocol {
-            protocol::HOP_BY_HOP
-            | protocol::ROUTING
-            | protocol::DESTINATION_OPTIONS
-            | protocol::MOBILITY
-            | protocol::AUTHENTICATION => {
+            _ if !is_extension(protocol) => {}
+            protocol::FRAGMENT => {
+                let fragment: FragmentHeader = bytes.read(at)?;
+                header_bytes += 8;
+                protocol = fragment.next;
+                if u16::from_be(fragment.offset) & FRAGMENT6_OFFSET == 0 {
+                    continue;
+                }
+                kind = Kind::LaterFragment;
+            }
+            _ => {
                 let extension: Extension = bytes.read(at)?;
-                if protocol == protocol::HOP_BY_HOP
-                    && header.payload_length == 0
-                    && extension.option == JUMBO_OPTION
-                {
+                let jumbo = header.payload_length == 0 && extension.option == JUMBO_OPTION;
+                if protocol == protocol::HOP_BY_HOP && jumbo {
                     phantom_bytes = JUMBO_BYTES;
                 }
                 // Units of 8 bytes beyond the first 8 (RFC 8200, 4.2), but of 4 bytes beyond the first 8 for the
@@ -330,56 +361,52 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction) ->
                     (u32::from(extension.length) + 1) * 8
                 };
                 protocol = extension.next;
+                continue;
             }
-            protocol::FRAGMENT => {
-                let fragment: FragmentHeader = bytes.read(at)?;
-                header_bytes += 8;
-                protocol = fragment.next;
-                if u16::from_be(fragment.offset) & 0xfff8 != 0 {
-                    later_fragment = true;
-                    break;
-                }
-            }
-            _ => break,
         }
-        walked += 1;
-        if walked > MAX_EXTENSIONS {
-            return Some(Payload::Malformed);
+        let frame = Frame {
+            family: Family::V6,
+            protocol,
+            remote: Address(remote),
+            header_bytes,
+            phantom_bytes,
+            ..frame
+        };
+        if kind == Kind::LaterFragment {
+            return Some(Frame { kind, ..frame });
         }
+        return walk_transport(bytes, at, direction, frame);
     }
-    let (transport, transport_bytes) = if later_fragment {
-        (Transport::LaterFragment, 0)
-    } else {
-        walk_transport(bytes, l3 + header_bytes, protocol, direction)?
-    };
-    Some(Payload::Ip(Packet {
-        family: Family::V6,
-        protocol,
-        remote: Address(remote),
-        transport,
-        header_bytes: header_bytes + transport_bytes,
-        phantom_bytes,
-    }))
+    Some(frame)
 }
 
-/// The transport and the bytes of its header.
+/// The extensions that are walked over. Behind others, encryption for one, no ports can be found.
+#[inline(always)]
+const fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        protocol::HOP_BY_HOP
+            | protocol::ROUTING
+            | protocol::FRAGMENT
+            | protocol::AUTHENTICATION
+            | protocol::DESTINATION_OPTIONS
+            | protocol::MOBILITY
+    )
+}
+
+/// Completes `frame` with what stands behind the IP headers, at `offset`.
 #[inline(always)]
 fn walk_transport<P: PacketBytes + ?Sized>(
     bytes: &P,
     offset: u32,
-    protocol: u8,
     direction: Direction,
-) -> Option<(Transport, u32)> {
-    let (source, destination, handshake, header_bytes) = match protocol {
+    frame: Frame,
+) -> Option<Frame> {
+    let (source, destination, accept, header_bytes) = match frame.protocol {
         protocol::TCP => {
             let tcp: TcpHeader = bytes.read(offset)?;
             let accept = tcp.flags & TCP_SYN_ACK == TCP_SYN_ACK;
-            (
-                tcp.source,
-                tcp.destination,
-                accept,
-                u32::from(tcp.data_offset >> 4) * 4,
-            )
+            (tcp.source, tcp.destination, accept, u32::from(tcp.data_offset >> 4) * 4)
         }
         protocol::UDP => {
             let udp: UdpHeader = bytes.read(offset)?;
@@ -387,30 +414,22 @@ fn walk_transport<P: PacketBytes + ?Sized>(
         }
         protocol::SCTP => {
             let sctp: SctpHeader = bytes.read(offset)?;
-            (
-                sctp.source,
-                sctp.destination,
-                sctp.chunk == SCTP_INIT_ACK,
-                SCTP_COMMON_BYTES,
-            )
+            (sctp.source, sctp.destination, sctp.chunk == SCTP_INIT_ACK, SCTP_COMMON_BYTES)
         }
-        _ => return Some((Transport::Portless, 0)),
+        _ => return Some(Frame { kind: Kind::Portless, ..frame }),
     };
     let (local, remote) = match direction {
         Direction::Received => (destination, source),
         Direction::Transmitted => (source, destination),
     };
-    let handshake = if handshake {
-        Handshake::Accept
-    } else {
-        Handshake::None
-    };
-    let ports = Transport::Ports {
-        local: u16::from_be(local),
-        remote: u16::from_be(remote),
-        handshake,
-    };
-    Some((ports, header_bytes))
+    Some(Frame {
+        kind: Kind::Ports,
+        local_port: u16::from_be(local),
+        remote_port: u16::from_be(remote),
+        handshake: if accept { Handshake::Accept } else { Handshake::None },
+        header_bytes: frame.header_bytes + header_bytes,
+        ..frame
+    })
 }
 
 #[cfg(test)]

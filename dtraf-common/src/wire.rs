@@ -1,7 +1,7 @@
 //! What a frame weighs on a wire, after segmentation.
 
 use crate::abi::{ETHERNET_BYTES, VLAN_BYTES};
-use crate::packet::{Frame, Payload};
+use crate::packet::Frame;
 
 /// `gso_size` of skbs whose segments differ in size (SCTP): `GSO_BY_FRAGS` of `include/linux/skbuff.h`.
 const GSO_BY_FRAGS: u32 = 0xffff;
@@ -35,10 +35,11 @@ pub struct Size {
 /// metadata`, less the jumbo header in each segment. Derived from `skb_segment` of `net/core/skbuff.c`, which copies the
 /// headers before each `gso_size` bytes of payload, and compared with captures behind a segmenting hop.
 ///
-/// `frame` is `None` when the frame could not be walked: then `gso_segs` must do, and only Ethernet headers are added.
+/// What is not IP, or cannot be read, has no headers to go by: there `gso_segs` must do, and only Ethernet headers are
+/// added.
 #[inline(always)]
-pub fn measure(skb: SkbSize, frame: Option<&Frame>) -> Size {
-    let in_band = frame.map_or(0, |frame| frame.vlan_tags);
+pub fn measure(skb: SkbSize, frame: &Frame) -> Size {
+    let in_band = frame.vlan_tags;
     let tags = in_band + skb.metadata_tags;
     if skb.gso_size == 0 {
         return Size {
@@ -48,21 +49,12 @@ pub fn measure(skb: SkbSize, frame: Option<&Frame>) -> Size {
             vlan_bytes: u64::from(tags * VLAN_BYTES),
         };
     }
-    let (headers, phantom) = match frame {
-        Some(Frame {
-            payload: Payload::Ip(packet),
-            ..
-        }) => (packet.header_bytes, packet.phantom_bytes),
-        _ => (0, 0),
-    };
+    let (headers, phantom) = (frame.header_bytes, frame.phantom_bytes);
     let link = ETHERNET_BYTES + in_band * VLAN_BYTES;
     let segments = if skb.gso_size == GSO_BY_FRAGS || headers == 0 {
         skb.gso_segs.max(1)
     } else {
-        skb.bytes
-            .saturating_sub(link + headers)
-            .div_ceil(skb.gso_size)
-            .max(1)
+        skb.bytes.saturating_sub(link + headers).div_ceil(skb.gso_size).max(1)
     };
     let repeated = u64::from(segments - 1) * u64::from(link + headers);
     let added = repeated + u64::from(segments) * u64::from(skb.metadata_tags * VLAN_BYTES);
@@ -79,27 +71,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::abi::Family;
-    use crate::packet::{Address, Handshake, Packet, Transport, protocol};
+    use crate::packet::Kind;
 
     fn tcp(header_bytes: u32, phantom_bytes: u32, vlan_tags: u32) -> Frame {
-        let payload = Payload::Ip(Packet {
-            family: Family::V4,
-            protocol: protocol::TCP,
-            remote: Address([0; 4]),
-            transport: Transport::Ports {
-                local: 80,
-                remote: 1,
-                handshake: Handshake::None,
-            },
-            header_bytes,
-            phantom_bytes,
-        });
-        Frame {
-            destination: 0,
-            vlan_tags,
-            payload,
-        }
+        Frame { kind: Kind::Ports, protocol: 6, header_bytes, phantom_bytes, vlan_tags, ..Frame::UNREADABLE }
     }
 
     /// Cuts the payload into segments, as a segmenting hop does, and weighs each.
@@ -124,7 +99,7 @@ mod tests {
             let phantom = if jumbo { 8 } else { 0 };
             let bytes = 14 + in_band * 4 + headers + phantom + payload;
             let skb = SkbSize { bytes, metadata_tags, gso_size, gso_segs: 0 };
-            let size = measure(skb, Some(&tcp(headers + phantom, phantom, in_band)));
+            let size = measure(skb, &tcp(headers + phantom, phantom, in_band));
             let link = 14 + (in_band + metadata_tags) * 4;
             let (wire, packets) = segmented(payload, link, headers, gso_size);
             prop_assert_eq!(size.skb_bytes.wrapping_add(size.added_bytes), wire);
@@ -136,40 +111,22 @@ mod tests {
     #[test]
     fn a_measured_upload_weighs_what_its_capture_says() {
         // 64,240 bytes of payload in one skb, 1,448 a segment, 12 bytes of TCP options: 45 segments.
-        let skb = SkbSize {
-            bytes: 14 + 52 + 64_240,
-            metadata_tags: 0,
-            gso_size: 1448,
-            gso_segs: 1,
-        };
-        let size = measure(skb, Some(&tcp(52, 0, 0)));
-        assert_eq!(
-            (size.skb_bytes + size.added_bytes, size.added_packets),
-            (64_240 + 45 * 66, 44)
-        );
+        let skb = SkbSize { bytes: 14 + 52 + 64_240, metadata_tags: 0, gso_size: 1448, gso_segs: 1 };
+        let size = measure(skb, &tcp(52, 0, 0));
+        assert_eq!((size.skb_bytes + size.added_bytes, size.added_packets), (64_240 + 45 * 66, 44));
     }
 
     #[test]
     fn sctp_segments_differ_in_size_and_are_counted_by_the_sender() {
-        let skb = SkbSize {
-            bytes: 14 + 32 + 3000,
-            metadata_tags: 0,
-            gso_size: GSO_BY_FRAGS,
-            gso_segs: 3,
-        };
-        let size = measure(skb, Some(&tcp(32, 0, 0)));
+        let skb = SkbSize { bytes: 14 + 32 + 3000, metadata_tags: 0, gso_size: GSO_BY_FRAGS, gso_segs: 3 };
+        let size = measure(skb, &tcp(32, 0, 0));
         assert_eq!((size.added_bytes, size.added_packets), (2 * 46, 2));
     }
 
     #[test]
     fn a_frame_that_cannot_be_walked_still_weighs_its_segments() {
-        let skb = SkbSize {
-            bytes: 5000,
-            metadata_tags: 1,
-            gso_size: 1000,
-            gso_segs: 5,
-        };
-        let size = measure(skb, None);
+        let skb = SkbSize { bytes: 5000, metadata_tags: 1, gso_size: 1000, gso_segs: 5 };
+        let size = measure(skb, &Frame::UNREADABLE);
         assert_eq!((size.added_bytes, size.added_packets), (4 * 14 + 5 * 4, 4));
     }
 }

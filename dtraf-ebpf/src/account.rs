@@ -1,0 +1,153 @@
+//! The one update path: a frame is walked, weighed, decided about and booked.
+
+use core::arch::asm;
+
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+use aya_ebpf::programs::TcContext;
+use dtraf_common::abi::{Bucket, Counters, Direction, Interface, Scope, TaggedCounters, WAYS};
+use dtraf_common::decide::{Claim, Decision, decide};
+use dtraf_common::key::PortKey;
+use dtraf_common::packet::{Frame, walk};
+use dtraf_common::wire::{Size, measure};
+
+use crate::forget::{Unknown, taken};
+use crate::maps::{COUNTERS, REALTIME, SET_COUNT, SLOT_COUNT, TOTALS, TRACE};
+use crate::skb::Skb;
+use crate::table::{self, LOST, NOWHERE, OVER_QUOTA};
+use crate::trace;
+use crate::world::{Registered, registered, remember_asked};
+
+#[inline(always)]
+pub(crate) fn try_account<const RECEIVED: bool>(ctx: &TcContext) {
+    // SAFETY: the context of this run.
+    let skb = unsafe { Skb::new(ctx.skb.skb) };
+    let unknown = Unknown::new(skb);
+    let frame = if let Some(frame) = walk(&skb.linear(unknown), direction::<RECEIVED>()) {
+        unknown.forget_frame(&frame)
+    } else {
+        let mut frame = Frame::UNREADABLE;
+        taken(walk_scattered::<RECEIVED>(skb.as_ptr(), unknown, &mut frame));
+        frame
+    };
+    taken(book::<RECEIVED>(skb.as_ptr(), unknown, &frame));
+}
+
+/// The direction as a constant, so that each hook's program has its own code.
+#[inline(always)]
+const fn direction<const RECEIVED: bool>() -> Direction {
+    if RECEIVED { Direction::Received } else { Direction::Transmitted }
+}
+
+/// The walk over frames whose headers are rare, not in one piece, or not whole. Kept out of the fast path.
+#[inline(never)]
+fn walk_scattered<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, frame: &mut Frame) -> u64 {
+    // SAFETY: the caller hands on its context.
+    let skb = unsafe { Skb::new(skb) };
+    if let Some(walked) = walk(&skb.whole(unknown), direction::<RECEIVED>()) {
+        *frame = unknown.forget_frame(&walked);
+    }
+    unknown.no_result()
+}
+
+/// A function of its own, so that the verifier need not follow it once for each way through the walk.
+#[inline(never)]
+fn book<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, frame: &Frame) -> u64 {
+    // SAFETY: the caller hands on its context.
+    let skb = unsafe { Skb::new(skb) };
+    let direction = direction::<RECEIVED>();
+    let interface = registered(skb.ifindex(), unknown);
+    let skb_size = skb.size();
+    let size = measure(skb_size, frame);
+    let decision = unknown.forget_decision(&decide(frame, direction, &interface));
+    let tags = skb_size.metadata_tags + frame.vlan_tags;
+    let (scope, position, bucket) = place(&interface, &decision, tags);
+
+    // SAFETY: has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let Some(totals) = TOTALS.get_ptr_mut(cpu * SLOT_COUNT.load() + interface.slot) else {
+        return unknown.no_result();
+    };
+    // SAFETY: the map's value is valid for as long as the program runs, and each variant is an index.
+    add_tagged(unsafe { &raw mut (*totals).scopes[direction as usize][scope] }, &size);
+    if position == NOWHERE {
+        // SAFETY: as above.
+        add_tagged(unsafe { &raw mut (*totals).buckets[direction as usize][bucket] }, &size);
+    } else if let Some(counters) = COUNTERS.get_ptr_mut(cpu * SET_COUNT.load() * WAYS + position) {
+        // SAFETY: as above.
+        add(unsafe { &raw mut (*counters).directions[direction as usize] }, &size);
+    }
+    if TRACE.load() != 0 && interface.flags & Interface::TRACE != 0 {
+        let bucket = if position == NOWHERE { bucket as u64 } else { trace::NO_BUCKET };
+        trace::record(skb.as_ptr(), trace::pack(&interface, direction, &decision, bucket), &size);
+    }
+    unknown.no_result()
+}
+
+/// The frame's scope, its position in the table or [`NOWHERE`], and its bucket. Indexes, of which the verifier knows no
+/// more than their bounds.
+#[inline(always)]
+fn place(interface: &Registered, decision: &Decision, tags: u32) -> (usize, u32, usize) {
+    let &Decision { scope, claim, bucket, family, protocol, role, port, local } = decision;
+    let &Registered { slot, unknown, .. } = interface;
+    let key = PortKey { slot: slot as u16, family, protocol, role, scope, port, vlan_tags: tags as u8 };
+    let key = key.pack();
+    let claim = claim as u64;
+    let mut bucket = bucket as u64;
+    let mut position = NOWHERE;
+    if claim != Claim::NoKey as u64 {
+        position = table::find(key, unknown);
+        if position == NOWHERE {
+            if claim == Claim::RefusedButAsked as u64 {
+                remember_asked(slot, local);
+            } else if claim >= Claim::Allowed as u64 {
+                match table::claim(slot, key, unknown) {
+                    OVER_QUOTA => bucket = Bucket::OverQuota as u64,
+                    LOST => bucket = Bucket::MapFull as u64,
+                    claimed => position = claimed as u32,
+                }
+            }
+        }
+        if claim == Claim::AllowedAndServes as u64 && position != NOWHERE {
+            taken(table::serve(slot, protocol, local, unknown));
+        }
+    }
+    let bounded = |raw: u64, count: usize| (unknown.forget(raw) as usize).min(count - 1);
+    let scope = bounded(scope as u64, Scope::ALL.len());
+    (scope, unknown.forget(u64::from(position)) as u32, bounded(bucket, Bucket::ALL.len()))
+}
+
+#[inline(always)]
+fn add_tagged(to: *mut TaggedCounters, size: &Size) {
+    // SAFETY: the caller's pointer is into a map's value.
+    add(unsafe { &raw mut (*to).counters }, size);
+    if size.vlan_bytes != 0 {
+        // SAFETY: as above.
+        add_word(unsafe { &raw mut (*to).vlan_bytes }, size.vlan_bytes);
+    }
+}
+
+#[inline(always)]
+fn add(to: *mut Counters, size: &Size) {
+    // SAFETY: the caller's pointer is into a map's value.
+    let to = unsafe { &mut *to };
+    add_word(&raw mut to.skb_bytes, size.skb_bytes);
+    add_word(&raw mut to.skbs, 1);
+    if size.added_packets != 0 || size.added_bytes != 0 {
+        add_word(&raw mut to.added_bytes, size.added_bytes);
+        add_word(&raw mut to.added_packets, size.added_packets);
+    }
+}
+
+/// Only this CPU writes the word, so that a plain addition is exact; except under `PREEMPT_RT`, where another task may
+/// come in between on the same CPU.
+#[inline(always)]
+fn add_word(to: *mut u64, amount: u64) {
+    if REALTIME.load() == 0 {
+        // SAFETY: the caller's pointer is into a map's value; readers see whole words.
+        unsafe { *to += amount };
+    } else {
+        // SAFETY: as above. The target has no atomic operations in `core`; the instruction is as old as BPF itself.
+        unsafe { asm!("lock *(u64 *)({to} + 0) += {amount}", to = in(reg) to, amount = in(reg) amount) };
+    }
+}

@@ -1,0 +1,116 @@
+//! The table of port counters: a directory of keys that all CPUs share, and counters for each CPU at a key's position.
+//!
+//! A position belongs to the key that first stands in `CLAIMS` for it; the kernel's own hash makes that decision atomic,
+//! on every kernel and under `PREEMPT_RT`. The key is then written into the directory, which is what packets search: one
+//! cache line that hardly ever changes. Nothing moves and nothing is evicted. User space frees positions by writing a
+//! tombstone, never a 0, so that a 0 ends the search.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use dtraf_common::abi::{KeySet, SlotState, TOMBSTONE, WAYS};
+use dtraf_common::key::{ServedKey, first_set, position, second_set};
+
+use crate::forget::Unknown;
+use crate::maps::{CLAIMS, DIRECTORY, SEED, SET_COUNT, SLOTS};
+
+/// No position.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// The position of a key, or [`NOWHERE`].
+#[inline(always)]
+pub(crate) fn find(key: u64, unknown: Unknown) -> u32 {
+    let (seed, sets) = (SEED.load(), SET_COUNT.load());
+    let position = search(first_set(key, seed, sets), key).unwrap_or_else(|| {
+        let second = search(second_set(key, seed, sets), key);
+        second.unwrap_or(NOWHERE)
+    });
+    unknown.forget(u64::from(position)) as u32
+}
+
+/// The position of a key in one set; [`NOWHERE`] when the set has never been full, so that the key is in no other;
+/// `None` when it may be in another.
+#[inline(always)]
+fn search(set: u32, key: u64) -> Option<u32> {
+    let keys = DIRECTORY.get_ptr(set)?;
+    for way in 0..WAYS {
+        let there = key_at(keys, way);
+        if there == key {
+            return Some(position(set, way));
+        }
+        if there == 0 {
+            return Some(NOWHERE);
+        }
+    }
+    None
+}
+
+/// The first position where a new key may go, or [`NOWHERE`].
+#[inline(always)]
+fn first_free(key: u64) -> u32 {
+    let (seed, sets) = (SEED.load(), SET_COUNT.load());
+    for set in [first_set(key, seed, sets), second_set(key, seed, sets)] {
+        let Some(keys) = DIRECTORY.get_ptr(set) else { continue };
+        for way in 0..WAYS {
+            if key_at(keys, way) <= TOMBSTONE {
+                return position(set, way);
+            }
+        }
+    }
+    NOWHERE
+}
+
+#[inline(always)]
+fn key_at(set: *const KeySet, way: u32) -> u64 {
+    // SAFETY: the caller's pointer is to a map's value, and `way` is less than `WAYS`.
+    let key = unsafe { &raw const (*set).keys[way as usize] };
+    // SAFETY: as above; other CPUs and user space write whole words.
+    unsafe { key.read_volatile() }
+}
+
+/// What came of a claim, for the one packet that made it: a position, or [`OVER_QUOTA`], or [`LOST`].
+///
+/// Kept out of the fast path: it runs once for each key.
+#[inline(never)]
+pub(crate) fn claim(slot: u32, key: u64, unknown: Unknown) -> u64 {
+    let Some(state) = SLOTS.get_ptr_mut(slot) else { return LOST };
+    // SAFETY: the map's value is valid for as long as the program runs; other CPUs and user space write whole words.
+    let SlotState { quota, entries } = unsafe { state.read_volatile() };
+    if entries >= quota {
+        return OVER_QUOTA;
+    }
+    let free = unknown.forget(u64::from(first_free(key))) as u32;
+    if free == NOWHERE {
+        return LOST;
+    }
+    if CLAIMS.insert(free, key, u64::from(BPF_NOEXIST)).is_err() {
+        // Another CPU was faster: with the same key, which is as good, or with another, and the next packet of ours will
+        // find the next position.
+        // SAFETY: the value is copied at once; it is written only when a position is freed.
+        let owner = unsafe { CLAIMS.get(free) }.copied();
+        return if owner == Some(key) { u64::from(free) } else { LOST };
+    }
+    let Some(set) = DIRECTORY.get_ptr_mut(free / WAYS) else { return LOST };
+    // SAFETY: the map's value is valid for as long as the program runs, and the remainder is less than `WAYS`.
+    let there = unsafe { &raw mut (*set).keys[(free % WAYS) as usize] };
+    // SAFETY: as above; this CPU has just become the only one to write there.
+    unsafe { there.write_volatile(key) };
+    // SAFETY: as above.
+    let count = unsafe { &raw mut (*state).entries };
+    // SAFETY: as above. Concurrent additions of several CPUs may lose some: the quota is then that much wider.
+    unsafe { count.write_volatile(entries + 1) };
+    u64::from(free)
+}
+
+/// The slot owns as many entries as it may.
+pub(crate) const OVER_QUOTA: u64 = 1 << 32;
+/// No room, or another CPU claimed the same position at the same time.
+pub(crate) const LOST: u64 = 2 << 32;
+
+/// Marks a port as served by the container behind `slot`. Where the mark finds no room the port stays unmarked.
+#[inline(never)]
+pub(crate) fn serve(slot: u32, protocol: u8, port: u16, unknown: Unknown) -> u64 {
+    let key = ServedKey { slot: slot as u16, protocol, port }.pack();
+    match find(key, unknown) {
+        NOWHERE => claim(slot, key, unknown),
+        position => u64::from(position),
+    }
+}

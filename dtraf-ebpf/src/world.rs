@@ -1,0 +1,92 @@
+//! What the kernel side knows of a container and its surroundings, from the maps that user space fills.
+
+use aya_ebpf::maps::lpm_trie::Key;
+use dtraf_common::abi::{
+    ASKED_WAYS, EPHEMERAL_PORTS, Family, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopeRoots,
+};
+use dtraf_common::decide::Knowledge;
+use dtraf_common::key::ServedKey;
+use dtraf_common::packet::Address;
+
+use crate::forget::Unknown;
+use crate::maps::{ASKED, INTERFACE_COUNT, INTERFACES, SCOPE_ROOTS, SCOPES};
+use crate::table;
+
+/// A container's interface, as user space registered it.
+pub(crate) struct Registered {
+    pub(crate) slot: u32,
+    pub(crate) mac: u64,
+    pub(crate) flags: u32,
+    pub(crate) unknown: Unknown,
+}
+
+/// The registration of an interface, or the orphans' slot where there is none.
+#[inline(always)]
+pub(crate) fn registered(ifindex: u32, unknown: Unknown) -> Registered {
+    let mask = INTERFACE_COUNT.load() - 1;
+    for probe in 0..INTERFACE_PROBES {
+        let Some(interface) = INTERFACES.get(ifindex.wrapping_add(probe) & mask) else {
+            break;
+        };
+        if interface.ifindex == ifindex {
+            let &Interface { slot, mac, flags, .. } = interface;
+            return Registered { slot, mac, flags, unknown };
+        }
+    }
+    Registered { slot: ORPHAN_SLOT, mac: 0, flags: 0, unknown }
+}
+
+impl Knowledge for Registered {
+    #[inline(always)]
+    fn scope(&self, family: Family, address: &Address) -> Scope {
+        let Some(roots) = SCOPE_ROOTS.get(family as u32) else {
+            return Scope::Other;
+        };
+        let raw = match roots.scopes[usize::from(address.first_16_bits(family))] {
+            ScopeRoots::UNDECIDED => longest_prefix(address),
+            decided => decided,
+        };
+        Scope::try_from(self.unknown.forget(u64::from(raw)) as u8).unwrap_or(Scope::Other)
+    }
+
+    #[inline(always)]
+    fn is_served(&self, protocol: u8, port: u16) -> bool {
+        let key = ServedKey { slot: self.slot as u16, protocol, port };
+        table::find(self.unknown.forget(key.pack()), self.unknown) != table::NOWHERE
+    }
+
+    #[inline(always)]
+    fn was_asked(&self, port: u16) -> bool {
+        ASKED.get(self.slot).is_some_and(|asked| asked.ports[port as usize % ASKED_WAYS] == asked_port(port))
+    }
+
+    #[inline(always)]
+    fn mac(&self) -> u64 {
+        self.mac
+    }
+}
+
+/// Scope of an address by the trie; what it does not know is the internet.
+#[inline(never)]
+fn longest_prefix(address: &Address) -> u8 {
+    SCOPES.get(Key::new(128, *address)).map_or(Scope::Internet as u8, |scope| *scope)
+}
+
+/// Remembers that a UDP port was asked. Two CPUs may overwrite each other's memory: an answer is then taken for one at
+/// the next question.
+#[inline(always)]
+pub(crate) fn remember_asked(slot: u32, port: u16) {
+    if port < EPHEMERAL_PORTS
+        && let Some(asked) = ASKED.get_ptr_mut(slot)
+    {
+        // SAFETY: the map's value is valid for as long as the program runs.
+        let there = unsafe { &raw mut (*asked).ports[port as usize % ASKED_WAYS] };
+        // SAFETY: as above; other CPUs write whole words.
+        unsafe { there.write_volatile(asked_port(port)) };
+    }
+}
+
+#[inline(always)]
+fn asked_port(port: u16) -> u32 {
+    u32::from(port) | 1 << 16
+}
