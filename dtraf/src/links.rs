@@ -3,8 +3,8 @@
 //! Owns the netlink sockets and turns their messages into [`Link`]s and numbers. Refuses to change anything, to enter a
 //! namespace, and to know what a container is.
 //!
-//! Requests and notifications do not share a socket: since Linux 6.2 a notification carries the sequence number of the
-//! request that caused it, whoever sent that, and would pass for the answer to a request of ours.
+//! Requests and notifications do not share a socket: when notifications fill its buffer, the kernel drops the answer to a
+//! request like anything else, and the request would wait for ever.
 
 mod error;
 mod events;
