@@ -79,9 +79,8 @@ impl Catalogue {
         drop(inspections);
 
         for (id, known) in &mut kept {
-            if let Some(name) = known.described.shares_with.take() {
-                known.described.share(ids.get(&name).copied());
-            }
+            let other = known.described.shares_with.as_ref().and_then(|name| ids.get(name)).copied();
+            known.described.share(other);
             // The host numbers a namespace when it first has something to say of it, which may be after the inspection.
             if known.described.container.netns.is_none() {
                 self.docker.locate(&mut known.described).await;

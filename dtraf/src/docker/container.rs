@@ -47,8 +47,14 @@ pub(super) fn describe(answer: ContainerInspectResponse) -> Option<Described> {
         config.exposed_ports.iter().flatten().flat_map(|text| port::numbers(text)).collect();
     exposed.extend(port::named(host_config.port_bindings.as_ref()));
     exposed.extend(port::named(network_settings.ports.as_ref()));
-    let networks = network_settings.networks.unwrap_or_default();
+    let mut published = port::published(network_settings.ports.as_ref());
+    let mut networks = network_settings.networks.unwrap_or_default();
     let (network_mode, shares_with) = mode_of(host_config.network_mode.as_deref(), &networks);
+    if matches!(network_mode, NetworkMode::SharedWith(_)) || shares_with.is_some() {
+        // Podman repeats what is the other container's.
+        networks.clear();
+        published.clear();
+    }
 
     Some(Described {
         container: Container {
@@ -62,7 +68,7 @@ pub(super) fn describe(answer: ContainerInspectResponse) -> Option<Described> {
             netns: None,
             endpoints: endpoints_of(networks),
             exposed,
-            published: port::published(network_settings.ports.as_ref()).into_iter().collect(),
+            published: published.into_iter().collect(),
         },
         shares_with,
         sandbox: network_settings.sandbox_key.filter(|path| !path.is_empty()),

@@ -10,12 +10,18 @@ use crate::accounting::inventory::Network;
 const DEFAULT_BRIDGE: &str = "docker0";
 /// Options that name a network's bridge: Docker's, and Podman's, which answers with it in newer versions.
 const BRIDGE_OPTIONS: [&str; 2] = ["com.docker.network.bridge.name", "network_interface"];
+/// Podman lists its default network under Docker's name for it, but calls it by its own in its containers' answers.
+const PODMAN_ALIAS: &str = "bridge";
+const PODMAN_NAME: &str = "podman";
 /// Docker names the bridges of other networks after so many digits of their id.
 const BRIDGE_ID_DIGITS: usize = 12;
 
 /// `None` for what has no name or id. Subnets and gateways that cannot be read are passed over.
 pub(super) fn network(answer: Answer, product: Product) -> Option<Network> {
-    let (id, name) = (answer.id?, answer.name?);
+    let (id, mut name) = (answer.id?, answer.name?);
+    if product == Product::Podman && name == PODMAN_ALIAS {
+        PODMAN_NAME.clone_into(&mut name);
+    }
     let driver = answer.driver.unwrap_or_default();
     let options = answer.options.unwrap_or_default();
     let configs = answer.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
@@ -87,8 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn podman_does_not_name_its_bridges_after_ids() {
-        let json = r#"[{"Name":"n","Id":"0123456789abcdef","Driver":"bridge","IPAM":null}]"#;
-        assert_eq!(read(json, Product::Podman)[0].bridge, None);
+    fn podman_does_not_name_its_bridges_and_hides_the_default_networks_name() {
+        let networks = read(include_str!("answers/podman-4.3-networks.json"), Product::Podman);
+        let found: Vec<_> =
+            networks.iter().map(|network| (&*network.name, network.bridge.as_deref())).collect();
+        assert_eq!(found, [("pnet", None), ("podman", None)]);
     }
 }

@@ -87,6 +87,18 @@ fn what_podman_leaves_out_is_empty() {
 }
 
 #[test]
+fn a_shared_network_is_the_other_containers() {
+    let id = "ab".repeat(32);
+    let found = sparse(&format!(
+        r#""HostConfig":{{"NetworkMode":"container:{id}"}},"NetworkSettings":{{
+            "Ports":{{"80/tcp":[{{"HostIp":"","HostPort":"8080"}}]}},
+            "Networks":{{"pnet":{{"IPAddress":"10.66.0.2","MacAddress":"12:65:20:50:61:92"}}}}}}"#
+    ));
+    assert_eq!(found.container.network_mode, NetworkMode::SharedWith(id.parse().unwrap()));
+    assert_eq!((found.container.endpoints, found.container.published), (vec![], vec![]));
+}
+
+#[test]
 fn a_container_without_a_process_does_not_run() {
     let state = |status, pid| {
         state_of(&Answer { status: Some(status), pid: Some(pid), running: Some(true), ..Answer::default() })
