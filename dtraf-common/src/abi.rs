@@ -386,12 +386,35 @@ pub struct MeterRecord {
 const _: () = assert!(size_of::<MeterRecord>() == 8 + 16 + 32 + 8 + 8 + 32 + 16 + 256);
 
 impl MeterRecord {
+    /// A slot that is not in use.
+    pub const FREE: Self = Self {
+        state: Self::STATE_FREE,
+        ifindex: 0,
+        generation: 0,
+        attached_at_ns: 0,
+        shortfall_bytes: [0; 2],
+        shortfall_packets: [0; 2],
+        dropped_at_attach: 0,
+        shortfall_settled: [0; 2],
+        hook: 0,
+        made_clsact: 0,
+        container_known: 0,
+        name_len: 0,
+        reserved: [0; 2],
+        container: [0; 32],
+        interface: [0; 16],
+        name: [0; NAME_BYTES],
+        reserved_end: 0,
+    };
+
     /// The slot is not in use.
     pub const STATE_FREE: u32 = 0;
     /// The interface is attached, or being attached.
     pub const STATE_LIVE: u32 = 1;
     /// The interface is gone; the counters are kept until they are booked.
     pub const STATE_RETIRED: u32 = 2;
+    /// The counters are booked and are being cleared.
+    pub const STATE_CLEARING: u32 = 3;
 
     pub const HOOK_TCX: u8 = 1;
     pub const HOOK_CLSACT: u8 = 2;

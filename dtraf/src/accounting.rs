@@ -3,7 +3,9 @@
 //! No I/O, no clock, no async, and none of the libraries that talk to the kernel, to Docker or to a terminal; `cargo
 //! xtask tidy` checks that. The modules stand in the order in which a figure travels through them.
 
-pub(crate) mod identity;
 pub(crate) mod amount;
-pub(crate) mod snapshot;
+pub(crate) mod identity;
 pub(crate) mod inventory;
+pub(crate) mod quota;
+pub(crate) mod scope;
+pub(crate) mod snapshot;

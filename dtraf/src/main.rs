@@ -4,5 +4,6 @@ mod accounting;
 mod docker;
 mod links;
 mod sockets;
+mod source;
 
 fn main() {}

@@ -1,0 +1,3 @@
+//! Edges that turn what a kernel counted into a [`Snapshot`](crate::accounting::snapshot::Snapshot).
+
+pub(crate) mod ebpf;

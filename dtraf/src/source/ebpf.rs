@@ -1,0 +1,28 @@
+//! The eBPF backend: programs on both hooks of every container's veth, counters in pinned maps.
+//!
+//! Everything that must outlive the process is in the kernel: maps and links are pinned below [`PinDirectory`], and what
+//! user space knows of a slot stands in the `METERS` map. A process that starts finds all of it and goes on.
+
+mod attach;
+pub(crate) mod error;
+mod geometry;
+mod lifecycle;
+mod load;
+mod mapped;
+mod maps;
+mod meters;
+pub(crate) mod pins;
+mod plain;
+mod read;
+mod scopes;
+mod shortfall;
+mod table;
+pub(crate) mod trace;
+pub(crate) mod uninstall;
+
+pub(crate) use self::attach::HookChoice;
+pub(crate) use self::error::EbpfError;
+pub(crate) use self::geometry::Limits;
+pub(crate) use self::load::{Counting, Options};
+pub(crate) use self::pins::PinDirectory;
+pub(crate) use self::read::Reader;

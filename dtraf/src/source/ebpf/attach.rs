@@ -1,0 +1,266 @@
+//! Programs onto hooks, and off again.
+//!
+//! A TCX link is pinned, so that counting goes on without a process; a clsact filter stays by itself. Both are replaced in
+//! place when a new process takes over: there is no moment without a program.
+
+use std::io;
+use std::mem::ManuallyDrop;
+
+use aya::Ebpf;
+use aya::programs::links::{FdLink, LinkError, PinnedLink};
+use aya::programs::tc::{
+    NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcError, TcHandle, qdisc_add_clsact,
+};
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier};
+use aya::sys::SyscallError;
+use dtraf_common::abi::{Hook, programs};
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketType, socket};
+
+use super::error::EbpfError;
+use super::load::program;
+use super::pins::{PinDirectory, unpin};
+use crate::accounting::identity::IfIndex;
+use crate::accounting::snapshot::HookKind;
+
+/// Where the user wants the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookChoice {
+    /// TCX (Linux 6.6), or clsact where the kernel has no TCX.
+    Auto,
+    Tcx,
+    Clsact,
+}
+
+/// Priority and handle of our clsact filters: first in line, and known again.
+pub(super) const PRIORITY: u16 = 1;
+pub(super) const HANDLE: TcHandle = TcHandle::new(0x6474, 0x7261);
+
+/// Which hooks to use from here on.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    choice: HookChoice,
+}
+
+/// An interface as attaching needs it.
+#[derive(Clone, Debug)]
+pub(super) struct Interface<'a> {
+    pub(super) ifindex: IfIndex,
+    pub(super) name: &'a str,
+}
+
+/// What was done to an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attached {
+    pub(super) kind: HookKind,
+    /// It had no clsact qdisc before.
+    pub(super) made_clsact: bool,
+}
+
+impl Hooks {
+    pub(super) fn new(choice: HookChoice) -> Self {
+        Self { choice }
+    }
+
+    /// Attaches both programs to an interface that has none of ours.
+    pub(super) fn attach(
+        &mut self,
+        ebpf: &mut Ebpf,
+        pins: &PinDirectory,
+        interface: &Interface<'_>,
+    ) -> Result<Attached, EbpfError> {
+        check_name(interface)?;
+        if self.choice != HookChoice::Clsact {
+            match attach_tcx(ebpf, pins, interface) {
+                Err(EbpfError::Attach { source, .. })
+                    if self.choice == HookChoice::Auto && is_unsupported(&source) =>
+                {
+                    log::info!("this kernel has no TCX hooks; using clsact");
+                    self.choice = HookChoice::Clsact;
+                }
+                result => return result,
+            }
+        }
+        attach_clsact(ebpf, interface)
+    }
+}
+
+/// Puts this process's programs in place of those that an earlier one has attached, and attaches what is missing.
+pub(super) fn replace(
+    ebpf: &mut Ebpf,
+    pins: &PinDirectory,
+    interface: &Interface<'_>,
+    kind: HookKind,
+) -> Result<(), EbpfError> {
+    for hook in [Hook::Ingress, Hook::Egress] {
+        match kind {
+            HookKind::Tcx => replace_tcx(ebpf, pins, interface, hook)?,
+            HookKind::Clsact => replace_clsact(ebpf, interface, hook)?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes our pins away. The kernel detaches a TCX program with its last reference.
+pub(super) fn unpin_links(pins: &PinDirectory, ifindex: IfIndex) -> Result<(), EbpfError> {
+    unpin(&pins.link(ifindex, Hook::Ingress))?;
+    unpin(&pins.link(ifindex, Hook::Egress))
+}
+
+fn attach_tcx(
+    ebpf: &mut Ebpf,
+    pins: &PinDirectory,
+    interface: &Interface<'_>,
+) -> Result<Attached, EbpfError> {
+    for hook in [Hook::Ingress, Hook::Egress] {
+        attach_tcx_hook(ebpf, pins, interface, hook)?;
+    }
+    Ok(Attached { kind: HookKind::Tcx, made_clsact: false })
+}
+
+fn attach_tcx_hook(
+    ebpf: &mut Ebpf,
+    pins: &PinDirectory,
+    interface: &Interface<'_>,
+    hook: Hook,
+) -> Result<(), EbpfError> {
+    let failed = |source| attach_failed(interface, hook, source);
+    let program = program_of(ebpf, hook)?;
+    let id = program
+        .attach_with_options(interface.name, attach_type(hook), TcAttachOptions::TcxOrder(LinkOrder::first()))
+        .map_err(failed)?;
+    let link = program.take_link(id).map_err(failed)?;
+    let link: FdLink = link.try_into().map_err(|source| link_failed(interface, source))?;
+    check_name(interface)?;
+    let path = pins.link(interface.ifindex, hook);
+    link.pin(&path).map(drop).map_err(|source| EbpfError::Pin { path, source })
+}
+
+/// aya finds the interface by its name; another may have got it meanwhile.
+fn check_name(interface: &Interface<'_>) -> Result<(), EbpfError> {
+    let failed = |errno: rustix::io::Errno| EbpfError::FindInterface {
+        interface: interface.name.to_owned(),
+        source: errno.into(),
+    };
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).map_err(failed)?;
+    let found = name_to_index(&socket, interface.name).map_err(failed)?;
+    let expected = interface.ifindex.0.get();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(EbpfError::Renamed { interface: interface.name.to_owned(), expected, found })
+    }
+}
+
+fn replace_tcx(
+    ebpf: &mut Ebpf,
+    pins: &PinDirectory,
+    interface: &Interface<'_>,
+    hook: Hook,
+) -> Result<(), EbpfError> {
+    let path = pins.link(interface.ifindex, hook);
+    if !path.exists() {
+        return attach_tcx_hook(ebpf, pins, interface, hook);
+    }
+    let pinned = PinnedLink::from_pin(&path).map_err(|source| link_failed(interface, source))?;
+    let link = SchedClassifierLink::try_from(FdLink::from(pinned))
+        .map_err(|source| link_failed(interface, source))?;
+    let program = program_of(ebpf, hook)?;
+    match program.attach_to_link(link) {
+        Ok(id) => {
+            // It stays pinned; only the descriptor is closed.
+            drop(program.take_link(id).map_err(|source| attach_failed(interface, hook, source))?);
+            Ok(())
+        }
+        // The interface it belonged to is gone.
+        Err(source) if os_error(&source) == Some(libc::ENOLINK) => {
+            unpin(&path)?;
+            attach_tcx_hook(ebpf, pins, interface, hook)
+        }
+        Err(source) => Err(attach_failed(interface, hook, source)),
+    }
+}
+
+fn attach_clsact(ebpf: &mut Ebpf, interface: &Interface<'_>) -> Result<Attached, EbpfError> {
+    let made_clsact = match qdisc_add_clsact(interface.name) {
+        Ok(()) => true,
+        Err(source) if is_there_already(&source) => false,
+        Err(source) => return Err(EbpfError::AddClsact { interface: interface.name.to_owned(), source }),
+    };
+    for hook in [Hook::Ingress, Hook::Egress] {
+        replace_clsact(ebpf, interface, hook)?;
+    }
+    Ok(Attached { kind: HookKind::Clsact, made_clsact })
+}
+
+/// Makes our filter, or puts the program into the one that is there.
+fn replace_clsact(ebpf: &mut Ebpf, interface: &Interface<'_>, hook: Hook) -> Result<(), EbpfError> {
+    let failed = |source| attach_failed(interface, hook, source);
+    let program = program_of(ebpf, hook)?;
+    let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
+    let id = match program.attach_with_options(
+        interface.name,
+        attach_type(hook),
+        TcAttachOptions::Netlink(options),
+    ) {
+        Err(ProgramError::TcError(source)) if is_there_already(&source) => {
+            let link = clsact_link(interface.name, hook)
+                .map_err(|source| failed(ProgramError::TcError(TcError::IoError(source))))?;
+            program.attach_to_link(link)
+        }
+        result => result,
+    }
+    .map_err(failed)?;
+    // Dropping the link would detach the filter.
+    let _stays = ManuallyDrop::new(program.take_link(id).map_err(failed)?);
+    Ok(())
+}
+
+/// Our filter on an interface.
+pub(super) fn clsact_link(interface: &str, hook: Hook) -> io::Result<SchedClassifierLink> {
+    SchedClassifierLink::attached(interface, attach_type(hook), PRIORITY, HANDLE, None)
+}
+
+fn program_of(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut SchedClassifier, EbpfError> {
+    program(
+        ebpf,
+        match hook {
+            Hook::Ingress => programs::INGRESS,
+            Hook::Egress => programs::EGRESS,
+        },
+    )
+}
+
+fn attach_type(hook: Hook) -> TcAttachType {
+    match hook {
+        Hook::Ingress => TcAttachType::Ingress,
+        Hook::Egress => TcAttachType::Egress,
+    }
+}
+
+fn attach_failed(interface: &Interface<'_>, hook: Hook, source: ProgramError) -> EbpfError {
+    EbpfError::Attach { interface: interface.name.to_owned(), hook: attach_type(hook), source }
+}
+
+fn link_failed(interface: &Interface<'_>, source: LinkError) -> EbpfError {
+    EbpfError::Link { interface: interface.name.to_owned(), source }
+}
+
+/// The kernel's answer to an attach type it does not know.
+fn is_unsupported(error: &ProgramError) -> bool {
+    matches!(os_error(error), Some(libc::EINVAL | libc::EOPNOTSUPP))
+}
+
+fn os_error(error: &ProgramError) -> Option<i32> {
+    match error {
+        ProgramError::SyscallError(SyscallError { io_error, .. }) => io_error.raw_os_error(),
+        _ => None,
+    }
+}
+
+fn is_there_already(error: &TcError) -> bool {
+    match error {
+        TcError::NetlinkError(error) => error.raw_os_error() == Some(libc::EEXIST),
+        _ => false,
+    }
+}

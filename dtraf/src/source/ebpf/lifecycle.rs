@@ -1,0 +1,232 @@
+//! A meter's life: attached, named, retired, booked, freed.
+//!
+//! Each step is written to the kernel before the next begins, so that a process killed between two of them is followed by
+//! one that knows where to go on.
+
+use std::collections::BTreeSet;
+
+use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps};
+
+use super::attach::{Interface, replace, unpin_links};
+use super::error::EbpfError;
+use super::load::Counting;
+use super::meters::{hook, interface_name, put_text, register, registration, unregister};
+use super::plain::Plain;
+use super::read::{orphans, snapshot, wait_for_programs};
+use super::table::{free_abandoned, free_slot, mark_served, unmark_served};
+use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::identity::{IfIndex, Slot, Timestamp};
+use crate::accounting::inventory::PortNumber;
+use crate::accounting::quota::quotas;
+use crate::accounting::snapshot::{ContainerName, HookKind, Snapshot};
+use crate::links::{Link, LinkCounters};
+
+impl Counting {
+    /// Everything counted so far.
+    pub(crate) fn snapshot(&self, now: Timestamp) -> Snapshot {
+        snapshot(&self.maps, &self.meters, now)
+    }
+
+    /// What was counted for no slot.
+    pub(crate) fn orphans(&self) -> PerDirection<Amount> {
+        orphans(&self.maps)
+    }
+
+    /// Takes over what an earlier process has left: completes what it had begun, retires the meters of interfaces that
+    /// are gone, and puts this process's programs in place on the others. Returns the interfaces that are attached.
+    pub(crate) fn adopt(&mut self, links: &[Link]) -> Result<BTreeSet<IfIndex>, EbpfError> {
+        let left: Vec<(Slot, MeterRecord)> =
+            self.meters.iter().map(|(slot, record)| (slot, *record)).collect();
+        let mut adopted = BTreeSet::new();
+        for (slot, record) in left {
+            match record.state {
+                MeterRecord::STATE_CLEARING => self.clear(slot)?,
+                MeterRecord::STATE_LIVE => {
+                    let name = interface_name(&record);
+                    let link =
+                        links.iter().find(|link| link.ifindex.0.get() == record.ifindex && link.name == name);
+                    match link {
+                        Some(link) => {
+                            let interface = Interface { ifindex: link.ifindex, name: &link.name };
+                            replace(&mut self.ebpf, &self.pins, &interface, hook(&record))?;
+                            adopted.insert(link.ifindex);
+                        }
+                        None => self.retire_slot(slot)?,
+                    }
+                }
+                _ => {}
+            }
+        }
+        free_abandoned(&mut self.maps)?;
+        self.drop_stray_pins()?;
+        Ok(adopted)
+    }
+
+    /// Attaches to an interface; nothing is left behind when that fails.
+    pub(crate) fn attach(&mut self, link: &Link, now: Timestamp) -> Result<Slot, EbpfError> {
+        if let Some(slot) = self.meters.live(link.ifindex) {
+            return Ok(slot);
+        }
+        let (slot, generation) = self.meters.allocate(&self.maps, &link.name)?;
+        let before = link.counters.unwrap_or_default();
+        let mut record = MeterRecord {
+            state: MeterRecord::STATE_LIVE,
+            ifindex: link.ifindex.0.get(),
+            generation: generation.0,
+            attached_at_ns: now.unix_ns(),
+            // In the container's view: what the host's end has sent, the container has received.
+            shortfall_bytes: [before.tx_bytes, before.rx_bytes],
+            shortfall_packets: [before.tx_packets, before.rx_packets],
+            dropped_at_attach: before.tx_dropped,
+            // An interface that is down and has carried nothing has nothing under way either.
+            shortfall_settled: [u8::from(!link.up && is_unused(&before)); 2],
+            hook: MeterRecord::HOOK_TCX,
+            ..MeterRecord::FREE
+        };
+        put_text(&mut record.interface, &link.name);
+        let quota = SlotState { quota: self.ports_per_interface, entries: 0 };
+        self.set_slot_state(slot, quota)?;
+        self.meters.write(&mut self.maps, slot, record)?;
+        match self.attach_recorded(slot, link) {
+            Ok(()) => Ok(slot),
+            Err(error) => {
+                if let Err(undo) = self.retire_slot(slot).and_then(|()| self.release(slot)) {
+                    log::warn!("undo attaching to {}: {undo}", link.name);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn attach_recorded(&mut self, slot: Slot, link: &Link) -> Result<(), EbpfError> {
+        let entry = Registration {
+            ifindex: link.ifindex.0.get(),
+            slot: u32::from(slot.0),
+            ..Registration::default()
+        };
+        register(&mut self.maps, entry, &link.name)?;
+        let interface = Interface { ifindex: link.ifindex, name: &link.name };
+        let attached = self.hooks.attach(&mut self.ebpf, &self.pins, &interface)?;
+        self.meters.update(&mut self.maps, slot, |record| {
+            record.made_clsact = u8::from(attached.made_clsact);
+            record.hook = match attached.kind {
+                HookKind::Tcx => MeterRecord::HOOK_TCX,
+                HookKind::Clsact => MeterRecord::HOOK_CLSACT,
+            };
+        })
+    }
+
+    /// The interface is gone: nothing more will be counted. Its counts stay until [`Self::release`].
+    pub(crate) fn retire(&mut self, ifindex: IfIndex) -> Result<Option<Slot>, EbpfError> {
+        let Some(slot) = self.meters.live(ifindex) else { return Ok(None) };
+        self.retire_slot(slot)?;
+        Ok(Some(slot))
+    }
+
+    fn retire_slot(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        let Some(record) = self.meters.get(slot).copied() else { return Ok(()) };
+        if let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex) {
+            unpin_links(&self.pins, IfIndex(ifindex))?;
+        }
+        wait_for_programs()?;
+        unregister(&mut self.maps, record.ifindex)?;
+        self.meters.update(&mut self.maps, slot, |record| record.state = MeterRecord::STATE_RETIRED)
+    }
+
+    /// Frees a retired slot. Its counts must have been booked.
+    pub(crate) fn release(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        self.meters.update(&mut self.maps, slot, |record| record.state = MeterRecord::STATE_CLEARING)?;
+        self.clear(slot)
+    }
+
+    fn clear(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        free_slot(&mut self.maps, slot)?;
+        for cpu in 0..self.maps.geometry.cpus {
+            self.maps.totals.clear((cpu * self.maps.geometry.slots + u32::from(slot.0)) as usize);
+        }
+        self.set_slot_state(slot, SlotState::default())?;
+        self.maps
+            .asked
+            .set(u32::from(slot.0), Plain(zerocopy::FromZeros::new_zeroed()), 0)
+            .map_err(|source| EbpfError::Map { map: maps::ASKED, source })?;
+        // The generation stays, so that the next one is higher.
+        let generation = self.meters.get(slot).map_or(0, |record| record.generation);
+        self.meters.write(&mut self.maps, slot, MeterRecord { generation, ..MeterRecord::FREE })
+    }
+
+    /// Notes whose interface it is.
+    pub(crate) fn set_container(&mut self, slot: Slot, container: &ContainerName) -> Result<(), EbpfError> {
+        self.meters.update(&mut self.maps, slot, |record| {
+            record.container_known = 1;
+            record.container = *container.id.as_bytes();
+            let len = put_text(&mut record.name, &container.name);
+            record.name_len = u8::try_from(len).expect("a name field has 255 bytes");
+        })
+    }
+
+    /// Tells the programs the container's MAC address, and whether to trace.
+    pub(crate) fn set_registration(
+        &mut self,
+        slot: Slot,
+        mac: Option<u64>,
+        trace: bool,
+    ) -> Result<(), EbpfError> {
+        let Some(ifindex) = self.meters.get(slot).map(|record| record.ifindex) else { return Ok(()) };
+        let Some((index, there)) = registration(&self.maps, ifindex)? else { return Ok(()) };
+        let flags = if trace { Registration::TRACE } else { 0 };
+        let entry = Registration { mac: mac.unwrap_or(there.mac), flags, ..there };
+        if entry == there {
+            return Ok(());
+        }
+        self.maps
+            .interfaces
+            .set(index, Plain(entry), 0)
+            .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
+    }
+
+    /// Changes what is known of a slot's served ports from `before` to `now`. Returns the ports for which the table had
+    /// no room.
+    pub(crate) fn set_served(
+        &mut self,
+        slot: Slot,
+        before: &BTreeSet<PortNumber>,
+        now: &BTreeSet<PortNumber>,
+    ) -> Result<Vec<PortNumber>, EbpfError> {
+        unmark_served(&mut self.maps, slot, &before.difference(now).copied().collect())?;
+        Ok(mark_served(&mut self.maps, slot, now))
+    }
+
+    /// Divides the port table among the interfaces that are there.
+    pub(crate) fn share_table(&mut self) -> Result<(), EbpfError> {
+        let slots: Vec<Slot> = self.meters.iter().map(|(slot, _)| slot).collect();
+        let states = slots.iter().map(|slot| self.slot_state(*slot)).collect::<Result<Vec<_>, _>>()?;
+        let owned: Vec<u32> = states.iter().map(|state| state.entries).collect();
+        let geometry = self.maps.geometry;
+        let quotas = quotas(geometry.positions(), geometry.slots - 1, self.ports_per_interface, &owned);
+        for ((slot, state), quota) in slots.into_iter().zip(states).zip(quotas) {
+            if state.quota != quota {
+                // The programs may have added an entry since it was read: the count is then one short, and the quota one
+                // wider.
+                let entries = self.slot_state(slot)?.entries;
+                self.set_slot_state(slot, SlotState { quota, entries })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn slot_state(&self, slot: Slot) -> Result<SlotState, EbpfError> {
+        let state = self.maps.slots.get(&u32::from(slot.0), 0);
+        state.map(|Plain(state)| state).map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
+    }
+
+    fn set_slot_state(&mut self, slot: Slot, state: SlotState) -> Result<(), EbpfError> {
+        self.maps
+            .slots
+            .set(u32::from(slot.0), Plain(state), 0)
+            .map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
+    }
+}
+
+fn is_unused(counters: &LinkCounters) -> bool {
+    counters.rx_packets == 0 && counters.tx_packets == 0 && counters.tx_dropped == 0
+}

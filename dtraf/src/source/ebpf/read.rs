@@ -1,0 +1,161 @@
+//! One reading of all counters.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::AtomicU64;
+
+use dtraf_common::abi::{
+    Bucket, Counters, Direction, ETHERNET_BYTES, MeterRecord, ORPHAN_SLOT, PortCounters, Scope, TOMBSTONE,
+    TaggedCounters, VLAN_BYTES, WAYS,
+};
+use dtraf_common::key::{DirectoryKey, PortKey, position};
+use zerocopy::FromZeros as _;
+
+use super::error::EbpfError;
+use super::mapped::{Access, Mapped, load};
+use super::maps::{Maps, pinned_geometry};
+use super::meters::{Meters, meter};
+use super::pins::PinDirectory;
+use super::table::key_at;
+use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::identity::{Slot, Timestamp};
+use crate::accounting::snapshot::{MeterReading, Port, Snapshot};
+
+/// Looks at the maps of a dtraf that runs, or has run, and changes nothing.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    maps: Maps,
+}
+
+impl Reader {
+    pub(crate) fn open(pins: &PinDirectory) -> Result<Self, EbpfError> {
+        let geometry = pinned_geometry(pins)?.ok_or_else(|| EbpfError::NothingPinned(pins.layout()))?;
+        Ok(Self { maps: Maps::open(pins, geometry, Access::Read)? })
+    }
+
+    pub(crate) fn snapshot(&self, now: Timestamp) -> Result<Snapshot, EbpfError> {
+        Ok(snapshot(&self.maps, &Meters::find(&self.maps)?, now))
+    }
+}
+
+/// Everything counted so far, by meter.
+pub(super) fn snapshot(maps: &Maps, meters: &Meters, now: Timestamp) -> Snapshot {
+    let mut readings: BTreeMap<Slot, MeterReading> =
+        meters.iter().filter_map(|(slot, record)| Some((slot, totals(maps, slot, record)?))).collect();
+    // Behind the totals: what is counted in between is then in the ports only, and never the other way round for long.
+    for set in 0..maps.geometry.sets {
+        for way in 0..WAYS {
+            let key = key_at(maps, set, way);
+            if key <= TOMBSTONE {
+                continue;
+            }
+            let Ok(DirectoryKey::Port(key)) = DirectoryKey::try_from(key) else { continue };
+            let Some(reading) = readings.get_mut(&Slot(key.slot)) else { continue };
+            *reading.ports.entry(port(key)).or_default() += port_amounts(maps, key, position(set, way));
+        }
+    }
+    Snapshot { taken_at: now, meters: readings.into_values().collect() }
+}
+
+/// What came from interfaces that had no slot: nothing, unless something is wrong.
+pub(super) fn orphans(maps: &Maps) -> PerDirection<Amount> {
+    PerDirection::from_fn(|direction| slot_scopes(maps, ORPHAN_SLOT, direction).into_values().sum())
+}
+
+/// Waits until every program that was running has ended.
+///
+/// `MEMBARRIER_CMD_GLOBAL` waits for a grace period of RCU (`kernel/sched/membarrier.c`), in whose read side programs
+/// run. Kernels that run some CPUs without ticks refuse it; there, sleeping must do.
+pub(super) fn wait_for_programs() -> Result<(), EbpfError> {
+    use rustix::io::Errno;
+    use rustix::thread::{MembarrierCommand, membarrier};
+    match membarrier(MembarrierCommand::Global) {
+        Ok(()) => Ok(()),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            Ok(())
+        }
+        Err(errno) => Err(EbpfError::Membarrier(io::Error::from(errno))),
+    }
+}
+
+fn totals(maps: &Maps, slot: Slot, record: &MeterRecord) -> Option<MeterReading> {
+    let number = u32::from(slot.0);
+    Some(MeterReading {
+        meter: meter(slot, record)?,
+        scopes: PerDirection::from_fn(|direction| slot_scopes(maps, number, direction)),
+        buckets: PerDirection::from_fn(|direction| slot_buckets(maps, number, direction)),
+        ports: BTreeMap::new(),
+    })
+}
+
+const TAGGED_WORDS: usize = size_of::<TaggedCounters>() / 8;
+
+fn slot_scopes(maps: &Maps, slot: u32, direction: Direction) -> BTreeMap<Scope, Amount> {
+    let first = direction as usize * Scope::ALL.len();
+    let amount = |scope: &Scope| {
+        let counters = sum_tagged(maps, slot, first + *scope as usize);
+        let has_ip = *scope != Scope::Other;
+        (*scope, amount(counters.counters, has_ip.then_some(counters.vlan_bytes)))
+    };
+    Scope::ALL.iter().map(amount).filter(|(_, amount)| !amount.is_zero()).collect()
+}
+
+fn slot_buckets(maps: &Maps, slot: u32, direction: Direction) -> BTreeMap<Bucket, Amount> {
+    let first = 2 * Scope::ALL.len() + direction as usize * Bucket::ALL.len();
+    let amount = |bucket: &Bucket| {
+        let counters = sum_tagged(maps, slot, first + *bucket as usize);
+        let has_ip = !matches!(bucket, Bucket::L2 | Bucket::Foreign | Bucket::Unparsed);
+        (*bucket, amount(counters.counters, has_ip.then_some(counters.vlan_bytes)))
+    };
+    Bucket::ALL.iter().map(amount).filter(|(_, amount)| !amount.is_zero()).collect()
+}
+
+/// The `nth` counters of a slot, summed over CPUs.
+fn sum_tagged(maps: &Maps, slot: u32, nth: usize) -> TaggedCounters {
+    let values = (0..maps.geometry.cpus).map(|cpu| cpu * maps.geometry.slots + slot);
+    let words: [u64; TAGGED_WORDS] = sum(&maps.totals, values, nth * TAGGED_WORDS);
+    zerocopy::transmute!(words)
+}
+
+fn port_amounts(maps: &Maps, key: PortKey, at: u32) -> PerDirection<Amount> {
+    let positions = maps.geometry.positions();
+    let values = (0..maps.geometry.cpus).map(|cpu| cpu * positions + at);
+    let words: [u64; size_of::<PortCounters>() / 8] = sum(&maps.counters, values, 0);
+    let counters: PortCounters = zerocopy::transmute!(words);
+    PerDirection::from_fn(|direction| {
+        let counters = counters.directions[direction as usize];
+        let packets = counters.skbs + counters.added_packets;
+        amount(counters, Some(packets * u64::from(key.vlan_tags) * u64::from(VLAN_BYTES)))
+    })
+}
+
+/// Words from `first` on, summed over the values at `indexes`.
+fn sum<T, const N: usize>(mapped: &Mapped<T>, indexes: impl Iterator<Item = u32>, first: usize) -> [u64; N] {
+    let mut words = <[u64; N]>::new_zeroed();
+    for index in indexes {
+        let there: &[AtomicU64] = &mapped.words(index as usize)[first..first + N];
+        for (word, there) in words.iter_mut().zip(there) {
+            *word = word.wrapping_add(load(there));
+        }
+    }
+    words
+}
+
+/// `vlan_bytes` is `None` for what is not IP.
+fn amount(counters: Counters, vlan_bytes: Option<u64>) -> Amount {
+    let wire_bytes = counters.skb_bytes.wrapping_add(counters.added_bytes);
+    let packets = counters.skbs + counters.added_packets;
+    let link_bytes = vlan_bytes.map(|vlan_bytes| packets * u64::from(ETHERNET_BYTES) + vlan_bytes);
+    Amount {
+        wire_bytes,
+        packets,
+        ip_bytes: link_bytes.map_or(0, |link_bytes| wire_bytes.saturating_sub(link_bytes)),
+        skb_bytes: counters.skb_bytes,
+        skbs: counters.skbs,
+    }
+}
+
+fn port(key: PortKey) -> Port {
+    Port { protocol: key.protocol, port: key.port, role: key.role, family: key.family, scope: key.scope }
+}
