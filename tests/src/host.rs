@@ -16,7 +16,6 @@ pub struct HostState {
     pub links: String,
     pub rules: String,
     pub mounts: BTreeSet<String>,
-    pub cgroups: BTreeSet<PathBuf>,
     pub pins: BTreeSet<PathBuf>,
 }
 
@@ -27,7 +26,6 @@ impl HostState {
             links: output("ip", &["-oneline", "link"])?,
             rules: rules("iptables-save")? + &rules("ip6tables-save")?,
             mounts: mounts.lines().map(str::to_owned).collect(),
-            cgroups: cgroups_of_labs()?,
             pins: fs::read_dir("/sys/fs/bpf").map_or_else(
                 |_none| Ok(BTreeSet::new()),
                 |entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>(),
@@ -77,27 +75,25 @@ impl Namespaces {
     }
 }
 
-/// Control groups that carry a lab's name, in every hierarchy.
-fn cgroups_of_labs() -> Result<BTreeSet<PathBuf>> {
-    let mut found = BTreeSet::new();
-    let root = Path::new("/sys/fs/cgroup");
-    let mut dirs = vec![root.to_path_buf()];
-    for entry in fs::read_dir(root).context("list the host's control groups")? {
-        dirs.push(entry?.path());
-    }
-    for dir in dirs.iter().filter(|dir| dir.is_dir()) {
-        for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(NAME_PREFIX) {
-                found.insert(entry.path());
-            }
-        }
-    }
-    Ok(found)
+/// The control groups of the lab of that name, on the host.
+pub fn cgroups_of(name: &str) -> Result<Vec<PathBuf>> {
+    Ok(hierarchies()?
+        .into_iter()
+        .map(|hierarchy| hierarchy.join(name))
+        .filter(|group| group.exists())
+        .collect())
 }
 
-/// How the names of labs, and so of their control groups, begin. The keeper's number follows.
-pub const NAME_PREFIX: &str = "dtraf-lab-";
+/// The roots of control groups: one for version 2, one for each controller of version 1.
+pub fn hierarchies() -> Result<Vec<PathBuf>> {
+    let root = PathBuf::from("/sys/fs/cgroup");
+    if root.join("cgroup.controllers").exists() {
+        return Ok(vec![root]);
+    }
+    let entries = fs::read_dir(&root).context("list the hierarchies of control groups")?;
+    let dirs: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    Ok(dirs.into_iter().filter(|dir| dir.is_dir()).collect())
+}
 
 /// The firewall's rules without their counters and without the time of day.
 fn rules(program: &str) -> Result<String> {

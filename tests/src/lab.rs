@@ -33,7 +33,7 @@ pub struct Lab {
     docker: Docker,
     outside: Outside,
     host: Place,
-    _world: World,
+    world: World,
 }
 
 impl Lab {
@@ -52,7 +52,12 @@ impl Lab {
         let outside = Outside::connect(&host).context("connect the lab's outside")?;
         let docker =
             Docker::start(&host, &world.name, &options.dockerd).context("start the lab's dockerd")?;
-        Ok(Self { docker, outside, host, _world: world })
+        Ok(Self { docker, outside, host, world })
+    }
+
+    /// The lab's name: that of its control groups, too.
+    pub fn name(&self) -> &str {
+        &self.world.name
     }
 
     /// The lab's Docker host, where dtraf runs.

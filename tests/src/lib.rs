@@ -31,7 +31,7 @@ pub use capture::{Capture, Captured};
 pub use container::{Container, ContainerSpec};
 pub use deadline::eventually;
 pub use dtraf::{Dtraf, Running};
-pub use host::{HostState, NAME_PREFIX, Namespaces};
+pub use host::{HostState, Namespaces, cgroups_of, hierarchies};
 pub use lab::{Lab, LabOptions};
 pub use link::{Counters, Side, Veth};
 pub use outside::Outside;

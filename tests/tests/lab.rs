@@ -5,12 +5,13 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use dtraf_tests::traffic::{Carried, Datagrams, Scan};
-use dtraf_tests::{Capture, HostState, Lab, Namespaces, Outside, eventually};
+use dtraf_tests::{Capture, HostState, Lab, Namespaces, Outside, cgroups_of, eventually};
 
 /// An Ethernet header, and an IPv4 and a TCP one with timestamps.
 const TCP_HEADERS: u64 = 14 + 20 + 32;
@@ -28,9 +29,12 @@ fn a_lab_carries_known_traffic_and_leaves_nothing_on_the_host() -> Result<()> {
     networks_datagrams_and_scans_work(&lab)?;
 
     assert_eq!(HostState::read()?.links, before.links, "the lab's links are its own");
+    let name = lab.name().to_owned();
+    assert!(!cgroups_of(&name)?.is_empty());
     drop(lab);
+    assert_eq!(cgroups_of(&name)?, Vec::<PathBuf>::new());
     assert_eq!(HostState::read()?, before);
-    assert!(namespaces.members()?.is_empty());
+    assert_eq!(namespaces.members()?, Vec::<PathBuf>::new());
     Ok(())
 }
 
@@ -129,19 +133,22 @@ fn a_lab_whose_test_is_killed_leaves_nothing_either() -> Result<()> {
     let before = HostState::read()?;
     let mut test = Command::new(env!("CARGO_BIN_EXE_dtraf-lab"))
         .arg("hold")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut root = String::new();
-    BufReader::new(test.stdout.take().context("its output is a pipe")?).read_line(&mut root)?;
-    let root = std::path::PathBuf::from(root.trim());
+    let mut line = String::new();
+    BufReader::new(test.stdout.take().context("its output is a pipe")?).read_line(&mut line)?;
+    let (name, root) = line.trim().split_once(' ').context("a lab's name and root")?;
+    let root = PathBuf::from(root);
     let namespaces = Namespaces::of_process(root.parent().context("a process's directory")?)?;
+    assert!(!cgroups_of(name)?.is_empty());
     assert!(fs::exists(root.join("run/docker.sock"))?);
 
     test.kill()?;
     test.wait()?;
     eventually("the lab's end", Duration::from_secs(20), || {
-        let gone = namespaces.members()?.is_empty() && HostState::read()? == before;
+        let gone =
+            namespaces.members()?.is_empty() && cgroups_of(name)?.is_empty() && HostState::read()? == before;
         Ok(gone.then_some(()))
     })?;
     Ok(())

@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use dtraf_tests::{NAME_PREFIX, eventually};
+use dtraf_tests::{eventually, hierarchies};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::answer;
+
+/// How the names of labs, and so of their control groups, begin. The keeper's number follows.
+const NAME_PREFIX: &str = "dtraf-lab-";
 
 /// Makes a world, prints its name and its first process, waits for the standard input to close, takes the world away.
 pub(crate) fn run() -> Result<()> {
@@ -74,17 +77,6 @@ fn abandoned_worlds() -> Result<Vec<String>> {
     names.sort();
     names.dedup();
     Ok(names)
-}
-
-/// The roots of control groups: one for version 2, one for each controller of version 1.
-fn hierarchies() -> Result<Vec<PathBuf>> {
-    let root = PathBuf::from("/sys/fs/cgroup");
-    if root.join("cgroup.controllers").exists() {
-        return Ok(vec![root]);
-    }
-    let entries = fs::read_dir(&root).context("list the hierarchies of control groups")?;
-    let dirs: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    Ok(dirs.into_iter().filter(|dir| dir.is_dir()).collect())
 }
 
 fn remove_cgroups(name: &str) -> Result<()> {

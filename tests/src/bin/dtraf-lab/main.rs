@@ -12,9 +12,8 @@ mod scan;
 mod tcp;
 mod udp;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -33,7 +32,7 @@ enum Task {
     Keep,
     /// Be the first process of a world
     Init,
-    /// Start a whole lab, say so, and wait to be killed
+    /// Start a whole lab with a container, say so, and wait to be killed
     Hold,
     /// Answer `tcp` transfers
     TcpServe { port: u16 },
@@ -83,8 +82,8 @@ fn answer(text: &str) -> Result<()> {
 /// For the test that kills a test.
 fn hold() -> Result<()> {
     let lab = Lab::start()?;
-    answer(&lab.path("").display().to_string())?;
-    loop {
-        std::thread::sleep(Duration::from_hours(1));
-    }
+    let _container = lab.container("held").start()?;
+    answer(&format!("{} {}", lab.name(), lab.path("").display()))?;
+    // Or until whoever started it is gone.
+    std::io::stdin().read_to_end(&mut Vec::new()).context("wait for the test's end").map(drop)
 }
