@@ -4,6 +4,9 @@
 //! xtask tidy` checks that. The modules stand in the order in which a figure travels through them.
 
 pub(crate) mod amount;
+pub(crate) mod attribution;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod identity;
 pub(crate) mod inventory;
 pub(crate) mod quota;
