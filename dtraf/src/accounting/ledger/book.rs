@@ -1,0 +1,130 @@
+//! Sums over meters, in all their detail, and what may replace a reading.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use dtraf_common::abi::{Bucket, Direction, Scope};
+
+use crate::accounting::amount::{Amount, CounterReset, PerDirection};
+use crate::accounting::identity::Timestamp;
+use crate::accounting::snapshot::{HookKind, MeterReading, Port, Shortfall};
+
+/// The sum of some meters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Book {
+    pub(crate) scopes: PerDirection<BTreeMap<Scope, Amount>>,
+    pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
+    pub(crate) ports: BTreeMap<Port, PerDirection<Amount>>,
+    /// Settled when every meter's is.
+    pub(crate) shortfall: PerDirection<Shortfall>,
+    /// When the first of the meters was attached.
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) hooks: Vec<HookKind>,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            scopes: PerDirection::default(),
+            buckets: PerDirection::default(),
+            ports: BTreeMap::new(),
+            // Nothing is missing in the sum of no meters.
+            shortfall: PerDirection::from_fn(|_| Shortfall { settled: true, ..Shortfall::default() }),
+            since: None,
+            hooks: Vec::new(),
+        }
+    }
+}
+
+impl Book {
+    /// Everything counted.
+    pub(crate) fn total(&self) -> PerDirection<Amount> {
+        PerDirection::from_fn(|direction| self.scopes.get(direction).values().copied().sum())
+    }
+
+    pub(crate) fn add_reading(&mut self, reading: &MeterReading) {
+        self.add_amounts(&reading.scopes, &reading.buckets, &reading.ports);
+        self.add_circumstances(
+            &reading.meter.shortfall,
+            Some(reading.meter.attached_at),
+            &[reading.meter.hook],
+        );
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.add_amounts(&other.scopes, &other.buckets, &other.ports);
+        self.add_circumstances(&other.shortfall, other.since, &other.hooks);
+    }
+
+    fn add_amounts(
+        &mut self,
+        scopes: &PerDirection<BTreeMap<Scope, Amount>>,
+        buckets: &PerDirection<BTreeMap<Bucket, Amount>>,
+        ports: &BTreeMap<Port, PerDirection<Amount>>,
+    ) {
+        for direction in Direction::ALL {
+            add_each(self.scopes.get_mut(direction), scopes.get(direction));
+            add_each(self.buckets.get_mut(direction), buckets.get(direction));
+        }
+        add_each(&mut self.ports, ports);
+    }
+
+    fn add_circumstances(
+        &mut self,
+        shortfall: &PerDirection<Shortfall>,
+        since: Option<Timestamp>,
+        hooks: &[HookKind],
+    ) {
+        for direction in Direction::ALL {
+            let sum = self.shortfall.get_mut(direction);
+            let added = shortfall.get(direction);
+            sum.skb_bytes += added.skb_bytes;
+            sum.skbs += added.skbs;
+            sum.settled &= added.settled;
+        }
+        self.since = [self.since, since].into_iter().flatten().min();
+        for hook in hooks {
+            if !self.hooks.contains(hook) {
+                self.hooks.push(*hook);
+            }
+        }
+    }
+}
+
+fn add_each<K: Ord + Copy, V: AddAssign + Copy + Default>(sums: &mut BTreeMap<K, V>, added: &BTreeMap<K, V>) {
+    for (key, value) in added {
+        *sums.entry(*key).or_default() += *value;
+    }
+}
+
+/// Whether `later` can be a later reading of the meter that read `earlier`: no counter went down, none is missing.
+pub(super) fn check_advance(earlier: &MeterReading, later: &MeterReading) -> Result<(), CounterReset> {
+    for direction in Direction::ALL {
+        check_each(earlier.scopes.get(direction), later.scopes.get(direction))?;
+        check_each(earlier.buckets.get(direction), later.buckets.get(direction))?;
+    }
+    for (port, before) in &earlier.ports {
+        let now = later.ports.get(port).copied().unwrap_or_default();
+        check(before.rx, now.rx)?;
+        check(before.tx, now.tx)?;
+    }
+    Ok(())
+}
+
+fn check_each<K: Ord>(
+    earlier: &BTreeMap<K, Amount>,
+    later: &BTreeMap<K, Amount>,
+) -> Result<(), CounterReset> {
+    earlier.iter().try_for_each(|(key, before)| check(*before, later.get(key).copied().unwrap_or_default()))
+}
+
+/// Wire and IP bytes are left out: they are worked out from several counters, of which one may be read a moment before
+/// the packet that the others have counted already, so that they can go down a little without any counter doing so.
+fn check(before: Amount, now: Amount) -> Result<(), CounterReset> {
+    let comparable = Amount {
+        wire_bytes: before.wire_bytes.min(now.wire_bytes),
+        ip_bytes: before.ip_bytes.min(now.ip_bytes),
+        ..before
+    };
+    now.since(&comparable).map(drop)
+}
