@@ -5,11 +5,12 @@
 
 pub(crate) mod amount;
 pub(crate) mod attribution;
-pub(crate) mod ledger;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod identity;
 pub(crate) mod inventory;
+pub(crate) mod ledger;
 pub(crate) mod quota;
+pub(crate) mod report;
 pub(crate) mod scope;
 pub(crate) mod snapshot;

@@ -1,0 +1,81 @@
+//! How fast counters move, for display.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dtraf_common::abi::Direction;
+use serde::Serialize;
+
+use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::identity::Timestamp;
+use crate::accounting::ledger::{Account, Entry, Ledger, MeterId};
+
+/// A speed in whole units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Rate {
+    pub(crate) wire_bytes_per_second: u64,
+    pub(crate) packets_per_second: u64,
+}
+
+/// What each meter had counted when a report was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Marks {
+    taken_at: Timestamp,
+    totals: BTreeMap<MeterId, PerDirection<Amount>>,
+}
+
+impl Marks {
+    pub(super) fn of(ledger: &Ledger, taken_at: Timestamp) -> Self {
+        let totals = ledger.open().map(|(meter, entry)| (meter, entry.reading.total()));
+        Self { taken_at, totals: totals.collect() }
+    }
+}
+
+/// The marks of an earlier report, and the time that has passed since by a clock that cannot be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earlier<'a> {
+    pub(crate) marks: &'a Marks,
+    pub(crate) elapsed: Duration,
+}
+
+impl Earlier<'_> {
+    /// The sum of what the account's meters counted since, by time. Meters are compared one by one, so that one which has
+    /// just been found to be this container's does not bring the traffic of all its life as this second's.
+    pub(super) fn rate(&self, account: &Account<'_>) -> Option<PerDirection<Rate>> {
+        let grown: Vec<_> = account.open.iter().filter_map(|entry| self.growth(entry)).collect();
+        let nanoseconds = self.elapsed.as_nanos();
+        if grown.is_empty() || nanoseconds == 0 {
+            return None;
+        }
+        let per_second = |sum: u64| {
+            let rate = (u128::from(sum) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
+            u64::try_from(rate).unwrap_or(u64::MAX)
+        };
+        Some(PerDirection::from_fn(|direction| {
+            let sum: Amount = grown.iter().map(|grown| *grown.get(direction)).sum();
+            Rate {
+                wire_bytes_per_second: per_second(sum.wire_bytes),
+                packets_per_second: per_second(sum.packets),
+            }
+        }))
+    }
+
+    /// What a meter counted since; `None` when that is not known.
+    fn growth(&self, entry: &Entry) -> Option<PerDirection<Amount>> {
+        let now = entry.reading.total();
+        let before = match self.marks.totals.get(&MeterId::of(&entry.reading)) {
+            Some(before) => *before,
+            None if entry.reading.meter.attached_at >= self.marks.taken_at => PerDirection::default(),
+            None => return None,
+        };
+        let grown = |direction: Direction| {
+            let (now, before) = (now.get(direction), before.get(direction));
+            Amount {
+                wire_bytes: now.wire_bytes.saturating_sub(before.wire_bytes),
+                packets: now.packets.saturating_sub(before.packets),
+                ..Amount::default()
+            }
+        };
+        Some(PerDirection::from_fn(grown))
+    }
+}
