@@ -5,5 +5,6 @@ mod docker;
 mod links;
 mod sockets;
 mod source;
+mod view;
 
 fn main() {}

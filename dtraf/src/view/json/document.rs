@@ -1,0 +1,281 @@
+//! The shape of the document. Field by field as in `docs/json.md`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use dtraf_common::abi::{Bucket, Role, Scope};
+use serde::Serialize;
+
+use super::super::names;
+use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::attribution::{Coverage, Gap};
+use crate::accounting::identity::Timestamp;
+use crate::accounting::inventory::PublishedPort;
+use crate::accounting::report::{ContainerRow, Figures, MeterRow, Rate, Report, UnattributedRow};
+use crate::accounting::snapshot::{Port, Shortfall};
+
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    version: u32,
+    backend: &'static str,
+    unit: &'static str,
+    taken_at: String,
+    taken_at_unix_ns: u64,
+    host: Host<'a>,
+    containers: Vec<ContainerObject<'a>>,
+    unattributed: Vec<UnattributedObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct Host<'a> {
+    name: &'a str,
+    kernel: &'a str,
+}
+
+#[derive(Serialize)]
+struct ContainerObject<'a> {
+    id: String,
+    name: &'a str,
+    image: Option<&'a str>,
+    state: &'static str,
+    networks: &'a [String],
+    addresses: Option<&'a [IpAddr]>,
+    published: Option<Vec<PublishedObject>>,
+    coverage: CoverageObject<'a>,
+    #[serde(flatten)]
+    figures: FiguresObject<'a>,
+}
+
+#[derive(Serialize)]
+struct UnattributedObject<'a> {
+    reason: &'static str,
+    text: String,
+    #[serde(flatten)]
+    figures: FiguresObject<'a>,
+}
+
+#[derive(Serialize)]
+struct PublishedObject {
+    protocol: Cow<'static, str>,
+    container_port: u16,
+    host_address: Option<IpAddr>,
+    host_port: u16,
+}
+
+#[derive(Serialize)]
+struct CoverageObject<'a> {
+    kind: &'static str,
+    reason: Option<&'static str>,
+    text: Option<String>,
+    shared_with: Option<SharedWith<'a>>,
+    gaps: Vec<GapObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct SharedWith<'a> {
+    id: String,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct GapObject<'a> {
+    network: &'a str,
+    reason: &'static str,
+    text: String,
+}
+
+/// What was counted; null in every field where nothing was.
+#[derive(Default, Serialize)]
+struct FiguresObject<'a> {
+    since: Option<String>,
+    since_unix_ns: Option<u64>,
+    hooks: Option<Vec<&'static str>>,
+    rx: Option<Amount>,
+    tx: Option<Amount>,
+    rates: Option<PerDirection<Rate>>,
+    shortfall: Option<PerDirection<Shortfall>>,
+    scopes: Option<PerDirection<BTreeMap<&'static str, Amount>>>,
+    buckets: Option<PerDirection<BTreeMap<&'static str, Amount>>>,
+    ports: Option<Vec<PortObject>>,
+    meters: Option<Vec<MeterObject<'a>>>,
+}
+
+#[derive(Serialize)]
+struct PortObject {
+    protocol: Cow<'static, str>,
+    protocol_number: u8,
+    port: Option<u16>,
+    role: &'static str,
+    family: &'static str,
+    scope: &'static str,
+    mappings: Vec<String>,
+    rx: Amount,
+    tx: Amount,
+}
+
+#[derive(Serialize)]
+struct MeterObject<'a> {
+    interface: &'a str,
+    ifindex: u32,
+    network: Option<&'a str>,
+    life: &'static str,
+    hook: &'static str,
+    since: String,
+    since_unix_ns: u64,
+    shortfall: PerDirection<Shortfall>,
+    rx: Amount,
+    tx: Amount,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn of(report: &'a Report, version: u32) -> Self {
+        Self {
+            version,
+            backend: names::backend(report.origin.backend),
+            unit: "wire_bytes",
+            taken_at: names::rfc3339(report.taken_at),
+            taken_at_unix_ns: report.taken_at.unix_ns(),
+            host: Host { name: &report.origin.host, kernel: &report.origin.kernel },
+            containers: report.containers.iter().map(ContainerObject::of).collect(),
+            unattributed: report.unattributed.iter().map(UnattributedObject::of).collect(),
+        }
+    }
+}
+
+impl<'a> ContainerObject<'a> {
+    fn of(row: &'a ContainerRow) -> Self {
+        let described = row.described.as_ref();
+        let published =
+            described.map(|described| described.published.iter().map(PublishedObject::of).collect());
+        let mappings = |port: &Port| row.mappings(port).map(names::mapping).collect();
+        Self {
+            id: row.id.to_string(),
+            name: &row.name,
+            image: described.map(|described| described.image.as_str()),
+            state: names::state(row.state),
+            networks: &row.networks,
+            addresses: described.map(|described| described.addresses.as_slice()),
+            published,
+            coverage: CoverageObject::of(&row.coverage),
+            figures: row
+                .figures
+                .as_ref()
+                .map(|figures| FiguresObject::of(figures, mappings))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> UnattributedObject<'a> {
+    fn of(row: &'a UnattributedRow) -> Self {
+        let figures = FiguresObject::of(&row.figures, |_| Vec::new());
+        Self { reason: names::reason(row.reason), text: row.reason.to_string(), figures }
+    }
+}
+
+impl PublishedObject {
+    fn of(published: &PublishedPort) -> Self {
+        Self {
+            protocol: names::protocol(published.container.protocol),
+            container_port: published.container.port,
+            host_address: published.host_address,
+            host_port: published.host_port,
+        }
+    }
+}
+
+impl<'a> CoverageObject<'a> {
+    fn of(coverage: &'a Coverage) -> Self {
+        let plain = |kind| Self { kind, reason: None, text: None, shared_with: None, gaps: Vec::new() };
+        match coverage {
+            Coverage::Counted => plain("counted"),
+            Coverage::Partly(gaps) => {
+                Self { gaps: gaps.iter().map(GapObject::of).collect(), ..plain("partly") }
+            }
+            Coverage::SharedWith(other) => {
+                let shared_with = SharedWith { id: other.id.to_string(), name: &other.name };
+                Self { shared_with: Some(shared_with), ..plain("shared") }
+            }
+            Coverage::NotCounted(reason) => Self {
+                reason: Some(names::uncounted(reason)),
+                text: Some(reason.to_string()),
+                ..plain("not_counted")
+            },
+        }
+    }
+}
+
+impl<'a> GapObject<'a> {
+    fn of(gap: &'a Gap) -> Self {
+        Self { network: &gap.network, reason: names::uncounted(&gap.reason), text: gap.reason.to_string() }
+    }
+}
+
+impl<'a> FiguresObject<'a> {
+    fn of(figures: &'a Figures, mappings: impl Fn(&Port) -> Vec<String>) -> Self {
+        let book = &figures.book;
+        let port =
+            |(port, amounts): (&Port, &PerDirection<Amount>)| PortObject::of(*port, amounts, mappings(port));
+        Self {
+            since: book.since.map(names::rfc3339),
+            since_unix_ns: book.since.map(Timestamp::unix_ns),
+            hooks: Some(book.hooks.iter().copied().map(names::hook).collect()),
+            rx: Some(figures.total.rx),
+            tx: Some(figures.total.tx),
+            rates: figures.rate,
+            shortfall: Some(book.shortfall),
+            scopes: Some(PerDirection::from_fn(|direction| {
+                all(&Scope::ALL, names::scope, book.scopes.get(direction))
+            })),
+            buckets: Some(PerDirection::from_fn(|direction| {
+                all(&Bucket::ALL, names::bucket, book.buckets.get(direction))
+            })),
+            ports: Some(book.ports.iter().map(port).collect()),
+            meters: Some(figures.meters.iter().map(MeterObject::of).collect()),
+        }
+    }
+}
+
+/// A field for each key: what is not in `amounts` was counted, and is zero.
+fn all<K: Ord + Copy>(
+    keys: &[K],
+    name: fn(K) -> &'static str,
+    amounts: &BTreeMap<K, Amount>,
+) -> BTreeMap<&'static str, Amount> {
+    keys.iter().map(|key| (name(*key), amounts.get(key).copied().unwrap_or_default())).collect()
+}
+
+impl PortObject {
+    fn of(port: Port, amounts: &PerDirection<Amount>, mappings: Vec<String>) -> Self {
+        Self {
+            protocol: names::protocol(port.protocol),
+            protocol_number: port.protocol,
+            port: (port.role != Role::Portless).then_some(port.port),
+            role: names::role(port.role),
+            family: names::family(port.family),
+            scope: names::scope(port.scope),
+            mappings,
+            rx: amounts.rx,
+            tx: amounts.tx,
+        }
+    }
+}
+
+impl<'a> MeterObject<'a> {
+    fn of(row: &'a MeterRow) -> Self {
+        let meter = &row.meter;
+        Self {
+            interface: &meter.interface,
+            ifindex: meter.ifindex.0.get(),
+            network: row.network.as_deref(),
+            life: names::life(meter.life),
+            hook: names::hook(meter.hook),
+            since: names::rfc3339(meter.attached_at),
+            since_unix_ns: meter.attached_at.unix_ns(),
+            shortfall: meter.shortfall,
+            rx: row.total.rx,
+            tx: row.total.tx,
+        }
+    }
+}

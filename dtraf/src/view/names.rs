@@ -1,0 +1,188 @@
+//! What things are called, in every view the same.
+
+use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
+
+use dtraf_common::abi::{Bucket, Family, Role, Scope};
+use dtraf_common::packet::protocol as number;
+
+use crate::accounting::attribution::{Reason, Uncounted};
+use crate::accounting::identity::Timestamp;
+use crate::accounting::inventory::PublishedPort;
+use crate::accounting::report::{Backend, RowState};
+use crate::accounting::snapshot::{HookKind, Life};
+
+pub(crate) fn backend(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Ebpf => "ebpf",
+    }
+}
+
+pub(crate) fn hook(hook: HookKind) -> &'static str {
+    match hook {
+        HookKind::Tcx => "tcx",
+        HookKind::Clsact => "clsact",
+    }
+}
+
+pub(crate) fn life(life: Life) -> &'static str {
+    match life {
+        Life::Live => "live",
+        Life::Retired => "retired",
+    }
+}
+
+pub(crate) fn state(state: RowState) -> &'static str {
+    match state {
+        RowState::Running => "running",
+        RowState::Stopped => "stopped",
+        RowState::Removed => "removed",
+    }
+}
+
+pub(crate) fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Internet => "internet",
+        Scope::Lan => "lan",
+        Scope::Host => "host",
+        Scope::Container => "container",
+        Scope::Multicast => "multicast",
+        Scope::Other => "other",
+    }
+}
+
+pub(crate) fn bucket(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::L2 => "l2",
+        Bucket::Foreign => "foreign",
+        Bucket::Multicast => "multicast",
+        Bucket::Fragment => "fragment",
+        Bucket::NoPort => "no_port",
+        Bucket::Unsolicited => "unsolicited",
+        Bucket::OverQuota => "over_quota",
+        Bucket::MapFull => "map_full",
+        Bucket::Unparsed => "unparsed",
+    }
+}
+
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Portless => "portless",
+        Role::Server => "server",
+        Role::Client => "client",
+    }
+}
+
+pub(crate) fn family(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    }
+}
+
+/// As in `/etc/protocols`; the number where it has no name that everybody knows.
+pub(crate) fn protocol(protocol: u8) -> Cow<'static, str> {
+    Cow::Borrowed(match protocol {
+        number::ICMP => "icmp",
+        2 => "igmp",
+        4 => "ipip",
+        number::TCP => "tcp",
+        number::UDP => "udp",
+        41 => "ipv6",
+        47 => "gre",
+        50 => "esp",
+        number::AUTHENTICATION => "ah",
+        number::ICMPV6 => "ipv6-icmp",
+        number::SCTP => "sctp",
+        other => return Cow::Owned(other.to_string()),
+    })
+}
+
+pub(crate) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoContainer => "no_container",
+        Reason::NoNamespace => "no_namespace",
+        Reason::InterfaceGone => "interface_gone",
+        Reason::Forgotten => "forgotten",
+    }
+}
+
+pub(crate) fn uncounted(uncounted: &Uncounted) -> &'static str {
+    match uncounted {
+        Uncounted::HostNetwork => "host_network",
+        Uncounted::NoNetwork => "no_network",
+        Uncounted::InsideNamespace { .. } => "inside_namespace",
+        Uncounted::Overlay => "overlay",
+        Uncounted::UnknownDriver { .. } => "unknown_driver",
+        Uncounted::UnknownMode { .. } => "unknown_mode",
+        Uncounted::UnknownNamespace => "unknown_namespace",
+        Uncounted::NotRunning => "not_running",
+        Uncounted::NoInterface => "no_interface",
+    }
+}
+
+/// `80/tcp`, or the protocol alone where it has no ports.
+pub(crate) fn port(protocol_number: u8, port: u16, role: Role) -> String {
+    match role {
+        Role::Portless => protocol(protocol_number).into_owned(),
+        Role::Server | Role::Client => format!("{port}/{}", protocol(protocol_number)),
+    }
+}
+
+/// `8080->80/tcp`, with the address of the host where it is not any.
+pub(crate) fn mapping(published: &PublishedPort) -> String {
+    let address = published.host_address.filter(|address| !address.is_unspecified());
+    let host = match address {
+        Some(address) => std::net::SocketAddr::new(address, published.host_port).to_string(),
+        None => published.host_port.to_string(),
+    };
+    format!("{host}->{}/{}", published.container.port, protocol(published.container.protocol))
+}
+
+/// `2026-09-21T13:33:20.123456789Z`
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(at.unix_ns())).to_string()
+}
+
+/// `2026-09-21T13:33:20Z`
+pub(crate) fn second(at: Timestamp) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.unix_ns())).to_string()
+}
+
+/// `2026-09-21 13:33Z`
+pub(crate) fn minute(at: Timestamp) -> String {
+    let second = second(at);
+    format!("{}Z", second[..16].replace('T', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounting::fixtures::{at, published};
+
+    #[test]
+    fn a_mapping_names_the_hosts_address_unless_it_is_any() {
+        let on = |address: &str| PublishedPort {
+            host_address: Some(address.parse().unwrap()),
+            ..published(8080, 80)
+        };
+        assert_eq!(mapping(&published(8080, 80)), "8080->80/tcp");
+        assert_eq!(mapping(&on("0.0.0.0")), "8080->80/tcp");
+        assert_eq!(mapping(&on("::")), "8080->80/tcp");
+        assert_eq!(mapping(&on("127.0.0.1")), "127.0.0.1:8080->80/tcp");
+        assert_eq!(mapping(&on("::1")), "[::1]:8080->80/tcp");
+    }
+
+    #[test]
+    fn a_port_without_number_goes_by_its_protocol() {
+        assert_eq!(port(1, 0, Role::Portless), "icmp");
+        assert_eq!(port(99, 0, Role::Portless), "99");
+        assert_eq!(port(6, 443, Role::Client), "443/tcp");
+    }
+
+    #[test]
+    fn moments_are_in_utc() {
+        assert_eq!(rfc3339(at(1)), "2026-09-21T14:13:21.000000000Z");
+        assert_eq!(minute(at(1)), "2026-09-21 14:13Z");
+    }
+}

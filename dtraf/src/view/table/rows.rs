@@ -1,0 +1,214 @@
+//! A report's rows as cells.
+
+use std::collections::BTreeMap;
+
+use dtraf_common::abi::{Bucket, Direction, Role};
+
+use super::layout::{Align, Cell, Column, Line, Tone};
+use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::attribution::Coverage;
+use crate::accounting::report::{ContainerRow, Figures, Report, RowState};
+use crate::accounting::snapshot::Port;
+use crate::view::neutral::neutral;
+use crate::view::{Detail, Fit, RateUnit, View, names};
+
+/// Ports of a container that are shown one by one unless everything is to be.
+const PORTS: usize = 10;
+/// Removed containers that are shown one by one unless everything is to be.
+const REMOVED: usize = 10;
+
+/// Columns that hold figures begin here.
+const TEXTS: usize = 4;
+
+pub(super) fn columns(detail: Detail) -> Vec<Column> {
+    let name_floor = match detail {
+        Detail::Containers => 12,
+        Detail::Ports => 28,
+    };
+    let text = |title, floor, rank| Column { title, align: Align::Left, floor: Some(floor), rank };
+    let figure = |title, rank| Column { title, align: Align::Right, floor: None, rank };
+    vec![
+        text("CONTAINER", name_floor, None),
+        text("NETWORKS", 8, Some(2)),
+        text("ADDRESSES", 15, Some(3)),
+        text("PORTS", 12, Some(4)),
+        figure("RX/S", None),
+        figure("TX/S", None),
+        figure("RX TOTAL", None),
+        figure("TX TOTAL", None),
+        figure("RX PKTS", Some(0)),
+        figure("TX PKTS", Some(0)),
+        Column { title: "SINCE", align: Align::Left, floor: None, rank: Some(1) },
+    ]
+}
+
+pub(super) fn rows(report: &Report, view: &View) -> Vec<Line> {
+    let is_removed = |row: &&ContainerRow| row.state == RowState::Removed;
+    let mut removed: Vec<_> = report.containers.iter().filter(is_removed).collect();
+    removed.sort_by_key(|row| std::cmp::Reverse(row.figures.as_ref().map(|figures| weight(&figures.total))));
+    let shown = if view.fit == Fit::Whole { removed.len() } else { removed.len().min(REMOVED) };
+    let (shown, others) = removed.split_at(shown);
+
+    let present = report.containers.iter().filter(|row| !is_removed(row) && is_shown(row));
+    let mut lines: Vec<_> =
+        present.chain(shown.iter().copied()).flat_map(|row| container(row, view)).collect();
+    if !others.is_empty() {
+        let total: PerDirection<Amount> =
+            others.iter().filter_map(|row| row.figures.as_ref()).map(|figures| figures.total).sum();
+        lines.push(sum_line(format!("({} more removed)", others.len()), &total, view));
+    }
+    for row in &report.unattributed {
+        let texts = [Cell::Text("<unattributed>".to_owned()), none(), none(), none()];
+        lines.push(Line { tone: Tone::Warning, ..figures_line(texts, &row.figures, view) });
+        lines.extend(detail(&row.figures, |_| Vec::new(), view));
+    }
+    lines
+}
+
+/// A container that does not run and never counted has nothing to say; how many there are stands below the table.
+pub(super) fn is_shown(row: &ContainerRow) -> bool {
+    row.state == RowState::Running || row.figures.is_some()
+}
+
+fn container(row: &ContainerRow, view: &View) -> Vec<Line> {
+    let described = row.described.as_ref();
+    let mut mappings: Vec<_> =
+        described.iter().flat_map(|described| &described.published).map(names::mapping).collect();
+    mappings.dedup();
+    let addresses = described.iter().flat_map(|described| &described.addresses).map(ToString::to_string);
+    let texts = [
+        Cell::Text(name(row)),
+        list(row.networks.iter().map(|network| neutral(network).into_owned()).collect()),
+        list(addresses.collect()),
+        list(mappings),
+    ];
+    match (&row.figures, &row.coverage) {
+        (Some(figures), _) => {
+            let mut lines = vec![figures_line(texts, figures, view)];
+            lines.extend(detail(figures, |port| row.mappings(port).map(names::mapping).collect(), view));
+            lines
+        }
+        (None, Coverage::SharedWith(other)) => {
+            vec![remark_line(texts, format!("counted at {}", neutral(&other.name)), Tone::Detail)]
+        }
+        (None, Coverage::NotCounted(reason)) => {
+            vec![remark_line(texts, format!("not counted: {}", neutral(&reason.to_string())), Tone::Warning)]
+        }
+        (None, Coverage::Counted | Coverage::Partly(_)) => {
+            vec![remark_line(texts, "not counted yet".to_owned(), Tone::Warning)]
+        }
+    }
+}
+
+/// The name, and what sets the container apart from a running one of the same name.
+pub(super) fn name(row: &ContainerRow) -> String {
+    let name = neutral(&row.name);
+    match row.state {
+        RowState::Running => name.into_owned(),
+        RowState::Stopped => format!("{name} (stopped)"),
+        RowState::Removed => format!("{name} (removed {})", row.id.to_short()),
+    }
+}
+
+fn none() -> Cell {
+    Cell::Text("-".to_owned())
+}
+
+fn list(items: Vec<String>) -> Cell {
+    if items.is_empty() { none() } else { Cell::List(items) }
+}
+
+fn remark_line(texts: [Cell; TEXTS], remark: String, tone: Tone) -> Line {
+    Line { cells: texts.into(), remark: Some(remark), tone }
+}
+
+fn figures_line(texts: [Cell; TEXTS], figures: &Figures, view: &View) -> Line {
+    let rate = |direction: Direction| {
+        let rate = figures.rate.map(|rate| rate.get(direction).wire_bytes_per_second);
+        match (rate, view.rate_unit) {
+            (None, _) => "-".to_owned(),
+            (Some(rate), RateUnit::Bytes) => view.units.bytes(rate),
+            (Some(rate), RateUnit::Bits) => view.units.bits(rate),
+        }
+    };
+    let mut line = amounts_line(texts, Direction::ALL.map(rate), &figures.total, view);
+    line.cells.push(figures.book.since.map_or_else(none, |since| Cell::Text(names::minute(since))));
+    line
+}
+
+/// A line of totals without rates.
+fn sum_line(label: String, total: &PerDirection<Amount>, view: &View) -> Line {
+    let texts = [Cell::Text(label), blank(), blank(), blank()];
+    amounts_line(texts, [String::new(), String::new()], total, view)
+}
+
+fn amounts_line(texts: [Cell; TEXTS], rates: [String; 2], total: &PerDirection<Amount>, view: &View) -> Line {
+    let bytes = [total.rx, total.tx].map(|amount| view.units.bytes(amount.wire_bytes));
+    let packets = [total.rx, total.tx].map(|amount| amount.packets.to_string());
+    let figures = rates.into_iter().chain(bytes).chain(packets).map(Cell::Text);
+    Line { cells: texts.into_iter().chain(figures).collect(), remark: None, tone: Tone::Plain }
+}
+
+fn blank() -> Cell {
+    Cell::Text(String::new())
+}
+
+/// The ports of a container, the busiest first and both address families together, and its buckets.
+fn detail(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &View) -> Vec<Line> {
+    if view.detail == Detail::Containers {
+        return Vec::new();
+    }
+    let mut lines = ports(figures, mappings, view);
+    for bucket in Bucket::ALL {
+        let amount =
+            |direction| figures.book.buckets.get(direction).get(&bucket).copied().unwrap_or_default();
+        let amounts = PerDirection::from_fn(amount);
+        if amounts != PerDirection::default() {
+            lines.push(sum_line(format!("  ({})", names::bucket(bucket)), &amounts, view));
+        }
+    }
+    for line in &mut lines {
+        line.tone = Tone::Detail;
+    }
+    lines
+}
+
+fn ports(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &View) -> Vec<Line> {
+    let mut merged = BTreeMap::<_, (PerDirection<Amount>, Vec<String>)>::new();
+    for (port, amounts) in &figures.book.ports {
+        let (sum, labels) = merged.entry((port.protocol, port.port, port.role, port.scope)).or_default();
+        *sum += *amounts;
+        labels.extend(mappings(port));
+        labels.sort_unstable();
+        labels.dedup();
+    }
+    let mut merged: Vec<_> = merged.into_iter().collect();
+    merged.sort_by_key(|(_, (sum, _))| std::cmp::Reverse(weight(sum)));
+    let shown = if view.fit == Fit::Whole { merged.len() } else { merged.len().min(PORTS) };
+    let (shown, others) = merged.split_at(shown);
+
+    let mut lines = Vec::new();
+    for ((protocol, port, role, scope), (sum, labels)) in shown {
+        let name = names::port(*protocol, *port, *role);
+        let label = match role {
+            Role::Portless => format!("  {name} {}", names::scope(*scope)),
+            Role::Server | Role::Client => {
+                format!("  {name} {} {}", names::role(*role), names::scope(*scope))
+            }
+        };
+        let mut line = sum_line(label, sum, view);
+        if !labels.is_empty() {
+            line.cells[3] = Cell::List(labels.clone());
+        }
+        lines.push(line);
+    }
+    if !others.is_empty() {
+        let total = others.iter().map(|(_, (sum, _))| *sum).sum();
+        lines.push(sum_line(format!("  ({} more ports)", others.len()), &total, view));
+    }
+    lines
+}
+
+fn weight(amounts: &PerDirection<Amount>) -> u64 {
+    amounts.rx.wire_bytes.saturating_add(amounts.tx.wire_bytes)
+}
