@@ -1,0 +1,238 @@
+//! What was typed. What it means is [`crate::config`]'s business.
+
+pub(crate) mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::values::{
+    AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope, absolute_path, interval,
+};
+
+/// Counts the traffic of Docker containers, in the kernel and to the byte.
+///
+/// dtraf attaches an eBPF program to the host's end of every container's interfaces and adds up what passes: by
+/// container, by port, by who the other end is. It drops nothing and changes nothing.
+///
+/// Received (RX) and transmitted (TX) are always the container's. Bytes are wire bytes: Ethernet frames as a wire would
+/// carry them, after segmentation. That is up to 4 % more bytes and up to 40 times more packets than interface counters,
+/// iptables rules or `docker stats` show, which count a packet of up to 64 KB with one header; JSON output has their
+/// figures (skb bytes) as well.
+///
+/// Ports are container ports, as they are after Docker's address translation; the mapping (8080->80/tcp) is a label. A
+/// port is the container's own where it serves it (role server), and the other end's where the container opened the
+/// conversation (role client).
+///
+/// What is not counted (containers on the host's network, macvlan, ...) is shown as not counted, with the reason, never
+/// as 0.
+#[derive(Debug, Parser)]
+#[command(name = "dtraf", version, after_long_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Exit status:
+  0  done
+  1  failed; one line on stderr says what was tried, on what, why it failed, and what to do about it
+  2  not understood: usage
+
+Environment:
+  DOCKER_HOST  where Docker listens; the system's socket without it
+  NO_COLOR     no colours when it is set to anything
+  RUST_LOG     what is logged to stderr: error, warn, info (the default), debug, trace
+
+Files:
+  /sys/fs/bpf/dtraf/  pinned maps and links: counting goes on in them while no dtraf runs
+
+Examples:
+  dtraf run                          count, and watch
+  dtraf run --once --format json     attach, read once, leave everything counting
+  dtraf stats --ports web            what was counted for one container, by port
+  dtraf uninstall                    detach and remove everything";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(RunArgs),
+    Stats(StatsArgs),
+    Uninstall(UninstallArgs),
+}
+
+/// Attach to every container, keep attached, and show what is counted
+///
+/// Finds the host's end of every container's interfaces on every bridge network, those of containers that start later
+/// included, and attaches to it. On a terminal it shows a table that is drawn again each interval; elsewhere, or with
+/// --headless, it only logs, unless --format or --once asks for output.
+///
+/// When it ends (Ctrl-C, SIGTERM) it takes a last reading and leaves everything attached: counting goes on in the kernel,
+/// and the next run adopts it without losing a packet. `dtraf uninstall` is what stops it.
+///
+/// Needs root, Linux 5.8 or later and Docker.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// How to count
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub(crate) backend: BackendChoice,
+
+    /// Time between two readings, such as 500ms, 1s or "1m 30s"; at least 100ms
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+
+    /// Attach, read once, print, and end; what is attached goes on counting
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// Print no report: only log
+    #[arg(long, conflicts_with_all = ["once", "format", "ports"])]
+    pub(crate) headless: bool,
+
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    /// Log why each packet of this container (name or id) is counted where it is
+    ///
+    /// At most some hundred packets a second are logged; all are counted.
+    #[arg(long, value_name = "CONTAINER")]
+    pub(crate) trace: Option<String>,
+
+    /// How to attach: TCX (Linux 6.6 or later) or a filter on a clsact qdisc
+    ///
+    /// auto takes TCX where the kernel has it. Whatever else is attached stays, and sees every packet.
+    #[arg(long, value_enum, default_value_t = AttachChoice::Auto)]
+    pub(crate) attach: AttachChoice,
+
+    /// Interfaces that there is room for: one for each container and network it is connected to
+    ///
+    /// This and the two options below set the size of the maps when they are made. To change it later, run `dtraf
+    /// uninstall` first.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub(crate) max_containers: u32,
+
+    /// Ports that there is room for in all; each takes 64 bytes for every CPU. Rounded up to a power of two
+    ///
+    /// What finds no room is counted without its port, in the bucket `map_full`.
+    #[arg(long, value_name = "N", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    pub(crate) port_entries: u32,
+
+    /// Ports that each interface may take of them
+    ///
+    /// Beyond it traffic is counted without its port, in the bucket `over_quota`: no container can use up another's room.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub(crate) ports_per_container: u32,
+
+    /// Count traffic with these addresses in this scope (internet, lan, host or container); may be repeated
+    ///
+    /// For example 203.0.113.0/24=lan. Goes before what dtraf finds out itself; of several, the longest prefix counts.
+    #[arg(long = "scope", value_name = "CIDR=SCOPE")]
+    pub(crate) scopes: Vec<UserScope>,
+
+    #[command(flatten)]
+    pub(crate) pins: PinArgs,
+}
+
+/// Print what has been counted, once
+///
+/// Reads the counters that `dtraf run` keeps or has left counting; attaches nothing.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// Only these containers, by name or by the beginning of their id
+    #[arg(value_name = "CONTAINER")]
+    pub(crate) containers: Vec<String>,
+
+    /// Print again each interval, with rates
+    #[arg(long)]
+    pub(crate) watch: bool,
+
+    /// Time between two readings with --watch, such as 500ms, 1s or "1m 30s"; at least 100ms
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval, requires = "watch")]
+    pub(crate) interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+
+    #[command(flatten)]
+    pub(crate) pins: PinArgs,
+}
+
+/// Detach from every interface and remove every trace
+///
+/// Removes dtraf's links, filters, maps and pins, and the clsact qdiscs that it made and nobody else uses. The counts are
+/// gone with them. Asks first, unless --yes is given.
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArgs {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) pins: PinArgs,
+}
+
+/// How reports look.
+#[derive(Debug, Args)]
+pub(crate) struct LookArgs {
+    /// A table for people, or one line of JSON for each report
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatChoice>,
+
+    /// Show each container's ports, and what was counted without a port
+    #[arg(long)]
+    pub(crate) ports: bool,
+
+    /// Powers of 1000 (kB, MB) or of 1024 (KiB, MiB) in tables; JSON has exact numbers
+    #[arg(long, value_enum, default_value_t = UnitsChoice::Si)]
+    pub(crate) units: UnitsChoice,
+
+    /// Show rates in bits per second
+    #[arg(long)]
+    pub(crate) bits: bool,
+
+    /// Leave nothing out and cut nothing off to make a table fit
+    #[arg(long)]
+    pub(crate) no_trunc: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinArgs {
+    /// A mounted bpf file system, below which maps and links are pinned
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf", value_parser = absolute_path)]
+    pub(crate) bpffs: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_has_no_contradictions() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error_that_says_why() {
+        let cases = [
+            ("run --interval 50ms", "at least 100ms"),
+            ("run --interval 1", "time unit needed"),
+            ("run --once --headless", "cannot be used with"),
+            ("run --scope 10.0.0.0/8", "CIDR=SCOPE"),
+            ("run --scope 10.0.0.0/8=moon", "internet, lan, host or container"),
+            ("run --scope 10.1.0.0/8=lan", "10.0.0.0/8"),
+            ("run --scope 10.0.0.0/33=lan", "is not a network"),
+            ("run --max-containers 0", "1..=65535"),
+            ("run --bpffs bpf", "begin with /"),
+            ("stats --interval 2s", "--watch"),
+            ("", "Usage: dtraf <COMMAND>"),
+        ];
+        for (typed, because) in cases {
+            let words = ["dtraf"].into_iter().chain(typed.split_whitespace());
+            let error = Cli::try_parse_from(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{typed}");
+            assert!(error.to_string().contains(because), "{typed}: {error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Values of options, as far as each can be judged alone.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use dtraf_common::abi::Scope;
+use ipnet::IpNet;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendChoice {
+    /// The best one that this host can do
+    Auto,
+    /// An eBPF program on the host's end of each container's interfaces
+    Ebpf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AttachChoice {
+    Auto,
+    Tcx,
+    Clsact,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatChoice {
+    Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnitsChoice {
+    Si,
+    Iec,
+}
+
+/// A network that the user puts into a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UserScope {
+    pub(crate) network: IpNet,
+    pub(crate) scope: Scope,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidUserScope {
+    #[error("expected CIDR=SCOPE, such as 203.0.113.0/24=lan")]
+    NoScope,
+    #[error("`{text}` is not a network in CIDR notation")]
+    Network { text: String, source: ipnet::AddrParseError },
+    #[error("`{0}` has bits set beyond its prefix; the network is {network}", network = .0.trunc())]
+    HostBits(IpNet),
+    #[error("`{0}` is not a scope: use internet, lan, host or container")]
+    Scope(String),
+}
+
+impl FromStr for UserScope {
+    type Err = InvalidUserScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUserScope> {
+        let (network, scope) = text.split_once('=').ok_or(InvalidUserScope::NoScope)?;
+        let network: IpNet = network
+            .parse()
+            .map_err(|source| InvalidUserScope::Network { text: network.to_owned(), source })?;
+        if network != network.trunc() {
+            return Err(InvalidUserScope::HostBits(network));
+        }
+        let scope = match scope {
+            "internet" => Scope::Internet,
+            "lan" => Scope::Lan,
+            "host" => Scope::Host,
+            "container" => Scope::Container,
+            other => return Err(InvalidUserScope::Scope(other.to_owned())),
+        };
+        Ok(Self { network, scope })
+    }
+}
+
+/// Reading more often than this would count dtraf's own work.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidInterval {
+    #[error(transparent)]
+    Duration(#[from] humantime::DurationError),
+    #[error("must be at least {}", humantime::format_duration(SHORTEST_INTERVAL))]
+    TooShort,
+}
+
+pub(super) fn interval(text: &str) -> Result<Duration, InvalidInterval> {
+    let interval = humantime::parse_duration(text)?;
+    if interval < SHORTEST_INTERVAL { Err(InvalidInterval::TooShort) } else { Ok(interval) }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("must begin with /")]
+pub(crate) struct RelativePath;
+
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf, RelativePath> {
+    let path = Path::new(text);
+    if path.is_absolute() { Ok(path.to_owned()) } else { Err(RelativePath) }
+}

@@ -1,0 +1,254 @@
+//! What was meant, complete and consistent, before the host is touched.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dtraf_common::abi::Scope;
+use ipnet::IpNet;
+
+pub(crate) use crate::cli::values::{AttachChoice, BackendChoice, UserScope};
+use crate::cli::values::{FormatChoice, UnitsChoice};
+use crate::cli::{Cli, Command, LookArgs, RunArgs, StatsArgs, UninstallArgs};
+use crate::terminal::Stdout;
+use crate::view::units::Units;
+use crate::view::{Detail, Fit, Format, Paint, RateUnit, View};
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Config {
+    Run(Run),
+    Stats(Stats),
+    Uninstall(Uninstall),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) backend: BackendChoice,
+    pub(crate) attach: AttachChoice,
+    pub(crate) pace: Pace,
+    /// `None`: nothing is printed.
+    pub(crate) view: Option<View>,
+    pub(crate) trace: Option<String>,
+    pub(crate) limits: Limits,
+    /// No network twice.
+    pub(crate) scopes: Vec<UserScope>,
+    pub(crate) bpffs: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stats {
+    /// All when empty.
+    pub(crate) containers: Vec<String>,
+    pub(crate) pace: Pace,
+    pub(crate) view: View,
+    pub(crate) bpffs: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Uninstall {
+    pub(crate) consent: Consent,
+    pub(crate) bpffs: PathBuf,
+}
+
+/// How often to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Once,
+    Every(Duration),
+}
+
+/// Whether the user has agreed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    Given,
+    Ask,
+}
+
+/// Sizes of the maps, where they are yet to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) interfaces: u32,
+    /// A power of two.
+    pub(crate) port_entries: u32,
+    /// Not more than `port_entries`.
+    pub(crate) ports_per_interface: u32,
+}
+
+/// Options that contradict one another.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("--ports-per-container {quota} is more than there are --port-entries ({entries})")]
+    QuotaBeyondEntries { quota: u32, entries: u32 },
+    #[error("--scope puts {network} into two scopes")]
+    TwoScopes { network: IpNet },
+}
+
+impl Config {
+    /// What `cli` means when this is where output goes.
+    pub(crate) fn resolve(cli: Cli, stdout: Stdout) -> Result<Self, ConfigError> {
+        Ok(match cli.command {
+            Command::Run(args) => Self::Run(Run::resolve(args, stdout)?),
+            Command::Stats(args) => Self::Stats(Stats::resolve(args, stdout)),
+            Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
+        })
+    }
+}
+
+impl Run {
+    fn resolve(args: RunArgs, stdout: Stdout) -> Result<Self, ConfigError> {
+        let asked_for = args.once || args.look.format.is_some();
+        let is_shown = !args.headless && (asked_for || stdout.is_terminal());
+        Ok(Self {
+            backend: args.backend,
+            attach: args.attach,
+            pace: if args.once { Pace::Once } else { Pace::Every(args.interval) },
+            view: is_shown.then(|| view(&args.look, stdout)),
+            trace: args.trace,
+            limits: Limits::resolve(args.max_containers, args.port_entries, args.ports_per_container)?,
+            scopes: scopes(&args.scopes)?,
+            bpffs: args.pins.bpffs,
+        })
+    }
+}
+
+impl Limits {
+    fn resolve(interfaces: u32, port_entries: u32, quota: u32) -> Result<Self, ConfigError> {
+        let entries = port_entries.next_power_of_two();
+        if quota > entries {
+            return Err(ConfigError::QuotaBeyondEntries { quota, entries });
+        }
+        Ok(Self { interfaces, port_entries: entries, ports_per_interface: quota })
+    }
+}
+
+/// Each network once.
+fn scopes(typed: &[UserScope]) -> Result<Vec<UserScope>, ConfigError> {
+    let mut scopes = BTreeMap::<IpNet, Scope>::new();
+    for UserScope { network, scope } in typed {
+        if scopes.insert(*network, *scope).is_some_and(|other| other != *scope) {
+            return Err(ConfigError::TwoScopes { network: *network });
+        }
+    }
+    Ok(scopes.into_iter().map(|(network, scope)| UserScope { network, scope }).collect())
+}
+
+impl Stats {
+    fn resolve(args: StatsArgs, stdout: Stdout) -> Self {
+        Self {
+            containers: args.containers,
+            pace: if args.watch { Pace::Every(args.interval) } else { Pace::Once },
+            view: view(&args.look, stdout),
+            bpffs: args.pins.bpffs,
+        }
+    }
+}
+
+impl Uninstall {
+    fn resolve(args: UninstallArgs) -> Self {
+        Self { consent: if args.yes { Consent::Given } else { Consent::Ask }, bpffs: args.pins.bpffs }
+    }
+}
+
+fn view(look: &LookArgs, stdout: Stdout) -> View {
+    View {
+        format: match look.format {
+            Some(FormatChoice::Json) => Format::Json,
+            Some(FormatChoice::Table) | None => Format::Table,
+        },
+        detail: if look.ports { Detail::Ports } else { Detail::Containers },
+        units: match look.units {
+            UnitsChoice::Si => Units::Si,
+            UnitsChoice::Iec => Units::Iec,
+        },
+        rate_unit: if look.bits { RateUnit::Bits } else { RateUnit::Bytes },
+        fit: match stdout {
+            _ if look.no_trunc => Fit::Whole,
+            Stdout::Terminal { columns, .. } => Fit::Columns(columns),
+            Stdout::Elsewhere => Fit::Rows,
+        },
+        paint: match stdout {
+            Stdout::Terminal { paint, .. } => paint,
+            Stdout::Elsewhere => Paint::Plain,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    const TERMINAL: Stdout = Stdout::Terminal { columns: 100, rows: 30, paint: Paint::Colour };
+
+    fn resolve(typed: &str, stdout: Stdout) -> Result<Config, ConfigError> {
+        let words = ["dtraf"].into_iter().chain(typed.split_whitespace());
+        Config::resolve(Cli::try_parse_from(words).unwrap(), stdout)
+    }
+
+    fn run(typed: &str, stdout: Stdout) -> Run {
+        match resolve(typed, stdout).unwrap() {
+            Config::Run(run) => run,
+            other => panic!("{typed}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_plain_run_shows_a_table_that_fits_the_terminal() {
+        let run = run("run", TERMINAL);
+        let view = run.view.unwrap();
+        assert_eq!((view.format, view.fit, view.paint), (Format::Table, Fit::Columns(100), Paint::Colour));
+        assert_eq!(run.pace, Pace::Every(Duration::from_secs(1)));
+        assert_eq!(run.limits, Limits { interfaces: 1024, port_entries: 32_768, ports_per_interface: 256 });
+    }
+
+    #[test]
+    fn a_run_elsewhere_prints_only_what_was_asked_for() {
+        let cases = [
+            ("run", TERMINAL, true),
+            ("run", Stdout::Elsewhere, false),
+            ("run --headless", TERMINAL, false),
+            ("run --once", Stdout::Elsewhere, true),
+            ("run --format json", Stdout::Elsewhere, true),
+            ("run --format table", Stdout::Elsewhere, true),
+        ];
+        for (typed, stdout, is_shown) in cases {
+            assert_eq!(run(typed, stdout).view.is_some(), is_shown, "{typed} {stdout:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_cut_where_that_was_asked_for_or_no_terminal_wants_it() {
+        assert_eq!(run("run --no-trunc", TERMINAL).view.unwrap().fit, Fit::Whole);
+        assert_eq!(run("run --once", Stdout::Elsewhere).view.unwrap().fit, Fit::Rows);
+    }
+
+    #[test]
+    fn the_port_table_is_a_power_of_two_and_holds_a_quota() {
+        let limits = run("run --port-entries 1000 --ports-per-container 1024", TERMINAL).limits;
+        assert_eq!((limits.port_entries, limits.ports_per_interface), (1024, 1024));
+        let error = resolve("run --port-entries 1000 --ports-per-container 1025", TERMINAL).unwrap_err();
+        assert_eq!(error, ConfigError::QuotaBeyondEntries { quota: 1025, entries: 1024 });
+    }
+
+    #[test]
+    fn a_network_is_in_one_scope() {
+        let twice = run("run --scope 10.0.0.0/8=lan --scope 10.0.0.0/8=lan --scope ::/0=internet", TERMINAL);
+        assert_eq!(twice.scopes.len(), 2);
+        assert!(matches!(
+            resolve("run --scope 10.0.0.0/8=lan --scope 10.0.0.0/8=host", TERMINAL),
+            Err(ConfigError::TwoScopes { .. })
+        ));
+    }
+
+    #[test]
+    fn stats_is_taken_once_unless_watched() {
+        let pace = |typed| match resolve(typed, TERMINAL).unwrap() {
+            Config::Stats(stats) => stats.pace,
+            other => panic!("{typed}: {other:?}"),
+        };
+        assert_eq!(pace("stats web"), Pace::Once);
+        assert_eq!(pace("stats --watch --interval 2s"), Pace::Every(Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,63 @@
+//! Where output goes, and bringing it there.
+
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+
+use rustix::termios::tcgetwinsize;
+
+use crate::view::Paint;
+
+/// What standard output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    Terminal {
+        columns: usize,
+        rows: usize,
+        paint: Paint,
+    },
+    /// A file, a pipe, the journal.
+    Elsewhere,
+}
+
+/// Whether somebody still reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Present,
+    Gone,
+}
+
+impl Stdout {
+    /// Looks anew: terminals change their size.
+    pub(crate) fn look() -> Self {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return Self::Elsewhere;
+        }
+        // Terminals that do not know their size say 0.
+        let size = tcgetwinsize(&stdout).ok();
+        let known = |cells: u16, usual: usize| if cells == 0 { usual } else { usize::from(cells) };
+        Self::Terminal {
+            columns: known(size.map_or(0, |size| size.ws_col), 80),
+            rows: known(size.map_or(0, |size| size.ws_row), 24),
+            paint: if wants_no_colour() { Paint::Plain } else { Paint::Colour },
+        }
+    }
+
+    pub(crate) fn is_terminal(self) -> bool {
+        matches!(self, Self::Terminal { .. })
+    }
+}
+
+/// <https://no-color.org>
+fn wants_no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Writes all of `text` to standard output. A reader that went away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> io::Result<Reader> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Reader::Present),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error),
+    }
+}
