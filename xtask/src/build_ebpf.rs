@@ -29,11 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    if args.check {
-        check(workspace)
-    } else {
-        build(workspace)
-    }
+    if args.check { check(workspace) } else { build(workspace) }
 }
 
 fn build(workspace: &Workspace) -> Result<()> {
@@ -48,12 +44,7 @@ fn build(workspace: &Workspace) -> Result<()> {
     };
     replace(&object_path(workspace), &object)?;
     replace(&digest_path(workspace), digest.to_string().as_bytes())?;
-    println!(
-        "{}: {} bytes, sha256 {}",
-        object_path(workspace).display(),
-        object.len(),
-        digest.object
-    );
+    println!("{}: {} bytes, sha256 {}", object_path(workspace).display(), object.len(), digest.object);
     Ok(())
 }
 
@@ -104,10 +95,7 @@ fn check(workspace: &Workspace) -> Result<()> {
             sha256(&rebuilt)
         );
     }
-    println!(
-        "checked: a rebuild by the same compiler and linker gives the same {} bytes",
-        object.len()
-    );
+    println!("checked: a rebuild by the same compiler and linker gives the same {} bytes", object.len());
     Ok(())
 }
 

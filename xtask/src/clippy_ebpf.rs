@@ -13,10 +13,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     if let Core::Compiled { rustc } = &toolchain.core {
         let clippy = rustc.with_file_name("cargo-clippy");
         if !clippy.exists() {
-            bail!(
-                "{} is missing: `apt-get install rust-web-clippy` on Debian and Ubuntu",
-                clippy.display()
-            );
+            bail!("{} is missing: `apt-get install rust-web-clippy` on Debian and Ubuntu", clippy.display());
         }
     }
     command::run(&mut cargo(workspace, &toolchain, Task::Clippy)?)

@@ -20,11 +20,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = shown(command);
     let output = command.output().with_context(|| format!("start `{shown}`"))?;
     if !output.status.success() {
-        bail!(
-            "`{shown}` failed: {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("`{shown}` failed: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
     String::from_utf8(output.stdout).with_context(|| format!("read what `{shown}` printed"))
 }
@@ -43,8 +39,5 @@ pub(crate) fn which(program: &str, first: Option<&Path>) -> Option<PathBuf> {
 /// The program and its arguments, for messages.
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -2,15 +2,12 @@
 //!
 //! Each command is one module. None of them installs anything without being asked to.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line tool talks to its terminal"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
 mod build_ebpf;
 mod clippy_ebpf;
 mod command;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,6 +30,8 @@ enum Task {
     BuildEbpf(build_ebpf::Args),
     /// Lint the eBPF crate on its own target
     ClippyEbpf,
+    /// Check the house rules that no compiler knows
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -50,5 +49,6 @@ fn run(cli: Cli) -> Result<()> {
     match cli.task {
         Task::BuildEbpf(args) => build_ebpf::run(&workspace, &args),
         Task::ClippyEbpf => clippy_ebpf::run(&workspace),
+        Task::Tidy => tidy::run(&workspace),
     }
 }

@@ -11,9 +11,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn find() -> Self {
         let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self {
-            root: own.parent().expect("xtask lies in the workspace").to_path_buf(),
-        }
+        Self { root: own.parent().expect("xtask lies in the workspace").to_path_buf() }
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -65,25 +65,12 @@ pub(crate) fn cargo(workspace: &Workspace, toolchain: &Toolchain, task: Task) ->
         Core::Sources { .. } => command.arg("-Zbuild-std=core").env_remove("RUSTC"),
     };
     // What a developer's shell adds to every build would make another object.
-    for inherited in [
-        "RUSTFLAGS",
-        "RUSTC_WRAPPER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "CARGO_BUILD_TARGET",
-    ] {
+    for inherited in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"] {
         command.env_remove(inherited);
     }
     command
         .current_dir(workspace.root())
-        .args([
-            "--package",
-            "dtraf-ebpf",
-            "--release",
-            "--locked",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ])
+        .args(["--package", "dtraf-ebpf", "--release", "--locked", "--target", TARGET, "--target-dir"])
         .arg(workspace.ebpf_target())
         .args(last)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(workspace, toolchain)?)
@@ -99,9 +86,7 @@ fn rustflags(workspace: &Workspace, toolchain: &Toolchain) -> Result<OsString> {
     mapped.extend(crate_dirs(workspace)?.into_iter().map(|dir| (dir, "/crates")));
     mapped.push((workspace.root().to_path_buf(), "/dtraf"));
 
-    let mapped = mapped
-        .iter()
-        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    let mapped = mapped.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     let flags: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).chain(mapped).collect();
     Ok(flags.join("\x1f").into())
 }
@@ -116,9 +101,7 @@ fn crate_dirs(workspace: &Workspace) -> Result<BTreeSet<PathBuf>> {
         TARGET,
     ]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata).context("read cargo's metadata")?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo's metadata lists no packages")?;
+    let packages = metadata["packages"].as_array().context("cargo's metadata lists no packages")?;
     Ok(packages
         .iter()
         .filter(|package| !package["source"].is_null())

@@ -21,10 +21,7 @@ pub(crate) struct Digest {
 
 impl Display for Digest {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "# Made by `cargo xtask build-ebpf`, checked by `cargo xtask build-ebpf --check`."
-        )?;
+        writeln!(f, "# Made by `cargo xtask build-ebpf`, checked by `cargo xtask build-ebpf --check`.")?;
         writeln!(f, "sources {}", self.sources)?;
         writeln!(f, "object {}", self.object)?;
         writeln!(f, "compiler {}", self.compiler)?;
@@ -82,17 +79,12 @@ mod tests {
 
     #[test]
     fn a_digest_without_an_object_is_refused() {
-        let error = "sources ab\ncompiler c\nlinker l\n"
-            .parse::<Digest>()
-            .unwrap_err();
+        let error = "sources ab\ncompiler c\nlinker l\n".parse::<Digest>().unwrap_err();
         assert_eq!(error.to_string(), "the eBPF object's digest has no `object`");
     }
 
     #[test]
     fn the_hash_is_sha256() {
-        assert_eq!(
-            sha256(b"abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

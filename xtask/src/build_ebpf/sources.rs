@@ -15,12 +15,8 @@ use super::digest::hex;
 use crate::workspace::Workspace;
 
 /// Files and directories that make the object.
-const SOURCES: [&str; 4] = [
-    "dtraf-common/Cargo.toml",
-    "dtraf-common/src",
-    "dtraf-ebpf/Cargo.toml",
-    "dtraf-ebpf/src",
-];
+const SOURCES: [&str; 4] =
+    ["dtraf-common/Cargo.toml", "dtraf-common/src", "dtraf-ebpf/Cargo.toml", "dtraf-ebpf/src"];
 
 /// Crates whose code gets into the object, by the beginnings of their names.
 const CRATES: [&str; 5] = ["aya-ebpf", "aya-log-common", "aya-log-ebpf", "dtraf-", "zerocopy"];
@@ -39,10 +35,7 @@ pub(crate) fn digest(workspace: &Workspace) -> Result<String> {
         part(&fs::read(root.join(&file)).with_context(|| format!("read {}", file.display()))?);
     }
     let read = |name: &str| fs::read_to_string(root.join(name)).with_context(|| format!("read {name}"));
-    for line in locked(&read("Cargo.lock")?)
-        .iter()
-        .chain(&profiles(&read("Cargo.toml")?))
-    {
+    for line in locked(&read("Cargo.lock")?).iter().chain(&profiles(&read("Cargo.toml")?)) {
         part(line.as_bytes());
     }
     part(TARGET.as_bytes());
@@ -79,16 +72,10 @@ fn locked(lock: &str) -> Vec<String> {
     lock.split("[[package]]")
         .map(|package| {
             let kept = ["name = ", "version = ", "checksum = "];
-            let lines = package
-                .lines()
-                .filter(|line| kept.iter().any(|key| line.starts_with(key)));
+            let lines = package.lines().filter(|line| kept.iter().any(|key| line.starts_with(key)));
             lines.collect::<Vec<_>>().join("\n")
         })
-        .filter(|package| {
-            CRATES
-                .iter()
-                .any(|name| package.starts_with(&format!("name = \"{name}")))
-        })
+        .filter(|package| CRATES.iter().any(|name| package.starts_with(&format!("name = \"{name}"))))
         .collect()
 }
 
@@ -152,12 +139,7 @@ dependencies = [
                         [profile.release.package.dtraf-ebpf]\ndebug = 2\n\n[profile.dev]\nopt-level = 1\n";
         assert_eq!(
             profiles(manifest),
-            [
-                "[profile.release]",
-                "lto = \"thin\"",
-                "[profile.release.package.dtraf-ebpf]",
-                "debug = 2"
-            ]
+            ["[profile.release]", "lto = \"thin\"", "[profile.release.package.dtraf-ebpf]", "debug = 2"]
         );
     }
 

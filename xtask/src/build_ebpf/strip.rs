@@ -14,12 +14,8 @@ pub(crate) fn debug_sections(object: &[u8]) -> Result<Vec<u8>> {
         let name = section.name.to_string();
         section.delete = name.starts_with(".debug_") || name.starts_with(".rel.debug_");
     }
-    let gone: Vec<SectionId> = builder
-        .sections
-        .iter()
-        .filter(|section| section.delete)
-        .map(Section::id)
-        .collect();
+    let gone: Vec<SectionId> =
+        builder.sections.iter().filter(|section| section.delete).map(Section::id).collect();
     for symbol in &mut builder.symbols {
         // Symbols of such sections serve their relocations alone.
         symbol.delete = symbol.section.is_some_and(|section| gone.contains(&section));
@@ -31,8 +27,6 @@ pub(crate) fn debug_sections(object: &[u8]) -> Result<Vec<u8>> {
     names.data = SectionData::SectionString;
 
     let mut stripped = Vec::new();
-    builder
-        .write(&mut stripped)
-        .context("write the object without its debug sections")?;
+    builder.write(&mut stripped).context("write the object without its debug sections")?;
     Ok(stripped)
 }

@@ -45,9 +45,7 @@ impl Core {
     }
 
     pub(crate) fn sysroot(&self) -> Result<PathBuf> {
-        Ok(PathBuf::from(
-            output(self.rustc().args(["--print", "sysroot"]))?.trim(),
-        ))
+        Ok(PathBuf::from(output(self.rustc().args(["--print", "sysroot"]))?.trim()))
     }
 }
 
@@ -58,19 +56,13 @@ impl Toolchain {
             bail!("no Rust compiler here has a core library for {TARGET}\n\n{INSTALL}");
         };
         let Some(linker) = which("bpf-linker", Some(&workspace.tools())) else {
-            bail!(
-                "bpf-linker is neither in {} nor in PATH\n\n{INSTALL}",
-                workspace.tools().display()
-            );
+            bail!("bpf-linker is neither in {} nor in PATH\n\n{INSTALL}", workspace.tools().display());
         };
         Ok(Self {
             compiler: compiler_version(&core)?,
             linker: linker_version(&linker)?,
             core,
-            linker_dir: linker
-                .parent()
-                .context("bpf-linker lies in no directory")?
-                .to_path_buf(),
+            linker_dir: linker.parent().context("bpf-linker lies in no directory")?.to_path_buf(),
         })
     }
 }
@@ -102,9 +94,7 @@ fn core_sources() -> Result<Option<Core>> {
         if !toolchain.starts_with("nightly") {
             continue;
         }
-        let core = Core::Sources {
-            toolchain: toolchain.to_owned(),
-        };
+        let core = Core::Sources { toolchain: toolchain.to_owned() };
         // A toolchain that is listed but broken is as good as none.
         if core.sysroot().is_ok_and(|sysroot| has_sources(&sysroot)) {
             return Ok(Some(core));
@@ -114,18 +104,14 @@ fn core_sources() -> Result<Option<Core>> {
 }
 
 fn has_sources(sysroot: &Path) -> bool {
-    sysroot
-        .join("lib/rustlib/src/rust/library/core/Cargo.toml")
-        .is_file()
+    sysroot.join("lib/rustlib/src/rust/library/core/Cargo.toml").is_file()
 }
 
 /// `rustc 1.96.0 (hash date), LLVM 22.1.8`
 fn compiler_version(core: &Core) -> Result<String> {
     let verbose = output(core.rustc().arg("-vV"))?;
     let line = verbose.lines().next().context("the compiler tells no version")?;
-    let llvm = verbose
-        .lines()
-        .find_map(|line| line.strip_prefix("LLVM version: "));
+    let llvm = verbose.lines().find_map(|line| line.strip_prefix("LLVM version: "));
     Ok(format!("{line}, LLVM {}", llvm.unwrap_or("unknown")))
 }
 
