@@ -94,7 +94,7 @@ pub(crate) struct RunArgs {
 
     /// Log why each packet of this container (name or id) is counted where it is
     ///
-    /// At most some hundred packets a second are logged; all are counted.
+    /// At most 100 packets a second are logged; all are counted.
     #[arg(long, value_name = "CONTAINER")]
     pub(crate) trace: Option<String>,
 
@@ -108,7 +108,7 @@ pub(crate) struct RunArgs {
     ///
     /// This and the two options below set the size of the maps when they are made. To change it later, run `dtraf
     /// uninstall` first.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_534))]
     pub(crate) max_containers: u32,
 
     /// Ports that there is room for in all; each takes 64 bytes for every CPU. Rounded up to a power of two
@@ -125,7 +125,8 @@ pub(crate) struct RunArgs {
 
     /// Count traffic with these addresses in this scope (internet, lan, host or container); may be repeated
     ///
-    /// For example 203.0.113.0/24=lan. Goes before what dtraf finds out itself; of several, the longest prefix counts.
+    /// For example 203.0.113.0/24=lan. The longest prefix that holds an address decides; for the same prefix, yours goes
+    /// before what dtraf finds out itself.
     #[arg(long = "scope", value_name = "CIDR=SCOPE")]
     pub(crate) scopes: Vec<UserScope>,
 
@@ -223,7 +224,7 @@ mod tests {
             ("run --scope 10.0.0.0/8=moon", "internet, lan, host or container"),
             ("run --scope 10.1.0.0/8=lan", "10.0.0.0/8"),
             ("run --scope 10.0.0.0/33=lan", "is not a network"),
-            ("run --max-containers 0", "1..=65535"),
+            ("run --max-containers 0", "1..=65534"),
             ("run --bpffs bpf", "begin with /"),
             ("stats --interval 2s", "--watch"),
             ("", "Usage: dtraf <COMMAND>"),

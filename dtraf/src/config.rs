@@ -7,9 +7,10 @@ use std::time::Duration;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
 
-pub(crate) use crate::cli::values::{AttachChoice, BackendChoice, UserScope};
-use crate::cli::values::{FormatChoice, UnitsChoice};
+pub(crate) use crate::cli::values::BackendChoice;
+use crate::cli::values::{AttachChoice, FormatChoice, UnitsChoice, UserScope};
 use crate::cli::{Cli, Command, LookArgs, RunArgs, StatsArgs, UninstallArgs};
+use crate::source::ebpf::{HookChoice, Limits};
 use crate::terminal::Stdout;
 use crate::view::units::Units;
 use crate::view::{Detail, Fit, Format, Paint, RateUnit, View};
@@ -25,14 +26,14 @@ pub(crate) enum Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) backend: BackendChoice,
-    pub(crate) attach: AttachChoice,
+    pub(crate) hooks: HookChoice,
     pub(crate) pace: Pace,
     /// `None`: nothing is printed.
     pub(crate) view: Option<View>,
     pub(crate) trace: Option<String>,
     pub(crate) limits: Limits,
-    /// No network twice.
-    pub(crate) scopes: Vec<UserScope>,
+    /// What the user says of networks; none twice.
+    pub(crate) scopes: Vec<(IpNet, Scope)>,
     pub(crate) bpffs: PathBuf,
 }
 
@@ -65,16 +66,6 @@ pub(crate) enum Consent {
     Ask,
 }
 
-/// Sizes of the maps, where they are yet to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) interfaces: u32,
-    /// A power of two.
-    pub(crate) port_entries: u32,
-    /// Not more than `port_entries`.
-    pub(crate) ports_per_interface: u32,
-}
-
 /// Options that contradict one another.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -101,36 +92,38 @@ impl Run {
         let is_shown = !args.headless && (asked_for || stdout.is_terminal());
         Ok(Self {
             backend: args.backend,
-            attach: args.attach,
+            hooks: match args.attach {
+                AttachChoice::Auto => HookChoice::Auto,
+                AttachChoice::Tcx => HookChoice::Tcx,
+                AttachChoice::Clsact => HookChoice::Clsact,
+            },
             pace: if args.once { Pace::Once } else { Pace::Every(args.interval) },
             view: is_shown.then(|| view(&args.look, stdout)),
             trace: args.trace,
-            limits: Limits::resolve(args.max_containers, args.port_entries, args.ports_per_container)?,
+            limits: limits(args.max_containers, args.port_entries, args.ports_per_container)?,
             scopes: scopes(&args.scopes)?,
             bpffs: args.pins.bpffs,
         })
     }
 }
 
-impl Limits {
-    fn resolve(interfaces: u32, port_entries: u32, quota: u32) -> Result<Self, ConfigError> {
-        let entries = port_entries.next_power_of_two();
-        if quota > entries {
-            return Err(ConfigError::QuotaBeyondEntries { quota, entries });
-        }
-        Ok(Self { interfaces, port_entries: entries, ports_per_interface: quota })
+fn limits(interfaces: u32, port_entries: u32, quota: u32) -> Result<Limits, ConfigError> {
+    let entries = port_entries.next_power_of_two();
+    if quota > entries {
+        return Err(ConfigError::QuotaBeyondEntries { quota, entries });
     }
+    Ok(Limits { interfaces, port_entries: entries, ports_per_interface: quota })
 }
 
 /// Each network once.
-fn scopes(typed: &[UserScope]) -> Result<Vec<UserScope>, ConfigError> {
+fn scopes(typed: &[UserScope]) -> Result<Vec<(IpNet, Scope)>, ConfigError> {
     let mut scopes = BTreeMap::<IpNet, Scope>::new();
     for UserScope { network, scope } in typed {
         if scopes.insert(*network, *scope).is_some_and(|other| other != *scope) {
             return Err(ConfigError::TwoScopes { network: *network });
         }
     }
-    Ok(scopes.into_iter().map(|(network, scope)| UserScope { network, scope }).collect())
+    Ok(scopes.into_iter().collect())
 }
 
 impl Stats {

@@ -28,6 +28,8 @@ pub(crate) struct Report {
     /// Running ones first, removed ones last; by name.
     pub(crate) containers: Vec<ContainerRow>,
     pub(crate) unattributed: Vec<UnattributedRow>,
+    /// What the backend counted for interfaces that it knows nothing of; `None` when it was not asked.
+    pub(crate) orphans: Option<PerDirection<Amount>>,
 }
 
 /// Where the figures come from.
@@ -122,7 +124,7 @@ impl Report {
             }
         }
         containers.sort_by(|one, other| one.order().cmp(&other.order()));
-        Self { taken_at, origin, marks: Marks::of(ledger, taken_at), containers, unattributed }
+        Self { taken_at, origin, marks: Marks::of(ledger, taken_at), containers, unattributed, orphans: None }
     }
 }
 
@@ -208,6 +210,11 @@ impl Figures {
 }
 
 impl Report {
+    /// Adds what the backend counted for interfaces that it knows nothing of.
+    pub(crate) fn with_orphans(self, orphans: PerDirection<Amount>) -> Self {
+        Self { orphans: Some(orphans), ..self }
+    }
+
     /// How many containers have figures, and how many of the running ones have none of their own.
     pub(crate) fn census(&self) -> Census {
         let count =

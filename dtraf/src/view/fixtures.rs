@@ -125,5 +125,6 @@ pub(super) fn full() -> Report {
     let marks = Report::new(&ledger, &everyone(), origin(), at(9), None).marks;
     post(&mut ledger, [(front, owned(1, "web"), "front")]);
     let earlier = Earlier { marks: &marks, elapsed: Duration::from_secs(1) };
-    Report::new(&ledger, &everyone(), origin(), at(10), Some(earlier))
+    let report = Report::new(&ledger, &everyone(), origin(), at(10), Some(earlier));
+    report.with_orphans(PerDirection { rx: packets(3), tx: packets(0) })
 }

@@ -25,6 +25,7 @@ pub(super) struct Document<'a> {
     host: Host<'a>,
     containers: Vec<ContainerObject<'a>>,
     unattributed: Vec<UnattributedObject<'a>>,
+    orphans: Option<PerDirection<Amount>>,
 }
 
 #[derive(Serialize)]
@@ -139,6 +140,7 @@ impl<'a> Document<'a> {
             host: Host { name: &report.origin.host, kernel: &report.origin.kernel },
             containers: report.containers.iter().map(ContainerObject::of).collect(),
             unattributed: report.unattributed.iter().map(UnattributedObject::of).collect(),
+            orphans: report.orphans,
         }
     }
 }

@@ -64,7 +64,7 @@ fn the_whole_document_of_one_container() {
     {"interface":"veth7","ifindex":7,"network":"bridge","life":"live","hook":"tcx","since":"2026-09-21T14:13:20.000000000Z","since_unix_ns":1790000000000000000,"shortfall":{"rx":{"skb_bytes":0,"skbs":0,"settled":true},
     "tx":{"skb_bytes":0,"skbs":0,"settled":true}},
     "rx":{"wire_bytes":12000,"packets":12,"ip_bytes":11832,"skb_bytes":12000,"skbs":12},
-    "tx":{"wire_bytes":34000,"packets":34,"ip_bytes":33524,"skb_bytes":34000,"skbs":34}}]}],"unattributed":[]}
+    "tx":{"wire_bytes":34000,"packets":34,"ip_bytes":33524,"skb_bytes":34000,"skbs":34}}]}],"unattributed":[],"orphans":null}
     "#);
 }
 

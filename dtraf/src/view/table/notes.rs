@@ -48,6 +48,12 @@ pub(super) fn notes(report: &Report, view: &View, left_out: &[&str]) -> Vec<Stri
             if interfaces.is_empty() { String::new() } else { format!(" ({})", interfaces.join(", ")) };
         notes.push(format!("unattributed: {}{named}", row.reason));
     }
+    if let Some(orphans) = report.orphans.filter(|orphans| *orphans != PerDirection::default()) {
+        let (rx, tx) = (view.units.bytes(orphans.rx.wire_bytes), view.units.bytes(orphans.tx.wire_bytes));
+        notes.push(format!(
+            "in no total: received {rx} and transmitted {tx} by interfaces that dtraf does not know"
+        ));
+    }
     let hidden = report.containers.iter().filter(|row| !is_shown(row)).count();
     if hidden > 0 {
         notes.push(format!("not shown: {}, never counted", count(hidden, "stopped container")));

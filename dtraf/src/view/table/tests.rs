@@ -30,6 +30,7 @@ fn wide_enough_for_everything() {
     db: not counted in vlan7 (macvlan: the device is inside the container's namespace)
     db: received 1.20 MB and transmitted at most 3.00 kB (skb bytes) before dtraf was attached; not in the totals
     unattributed: no container is known to own its network namespace (veth10)
+    in no total: received 3.00 kB and transmitted 0 B by interfaces that dtraf does not know
     not shown: 1 stopped container, never counted
     "#);
 }
@@ -54,6 +55,8 @@ fn eighty_columns() {
     db: received 1.20 MB and transmitted at most 3.00 kB (skb bytes) before dtraf
       was attached; not in the totals
     unattributed: no container is known to own its network namespace (veth10)
+    in no total: received 3.00 kB and transmitted 0 B by interfaces that dtraf does
+      not know
     not shown: 1 stopped container, never counted
     no room for NETWORKS, ADDRESSES, RX PKTS, TX PKTS, SINCE; --no-trunc shows all
     "#);
@@ -85,6 +88,7 @@ fn ports() {
     db: not counted in vlan7 (macvlan: the device is inside the container's namespace)
     db: received 1.20 MB and transmitted at most 3.00 kB (skb bytes) before dtraf was attached; not in the totals
     unattributed: no container is known to own its network namespace (veth10)
+    in no total: received 3.00 kB and transmitted 0 B by interfaces that dtraf does not know
     not shown: 1 stopped container, never counted
     no room for RX PKTS, TX PKTS, SINCE; --no-trunc shows all
     "#);
