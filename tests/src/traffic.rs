@@ -23,7 +23,7 @@ pub struct Datagrams {
     pub count: u32,
     /// The payload of each.
     pub size: u32,
-    /// Whether the other side, a [`serve_udp`], sends each back before the next one goes.
+    /// Whether the other side, a [`Place::serve_udp`], sends each back before the next one goes.
     pub echoed: bool,
     /// Hand the kernel buffers that it cuts into datagrams of this size (UDP GSO); `size` is then the buffer's.
     pub cut: Option<u16>,

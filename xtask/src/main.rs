@@ -7,6 +7,10 @@
 mod build_ebpf;
 mod clippy_ebpf;
 mod command;
+mod packages;
+mod services;
+mod setup;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -30,6 +34,10 @@ enum Task {
     BuildEbpf(build_ebpf::Args),
     /// Lint the eBPF crate on its own target
     ClippyEbpf,
+    /// Install what the other commands need
+    Setup(setup::Args),
+    /// Run every test, those that need root, a kernel and a Docker included
+    Test(test::Args),
     /// Check the house rules that no compiler knows
     Tidy,
 }
@@ -49,6 +57,8 @@ fn run(cli: Cli) -> Result<()> {
     match cli.task {
         Task::BuildEbpf(args) => build_ebpf::run(&workspace, &args),
         Task::ClippyEbpf => clippy_ebpf::run(&workspace),
+        Task::Setup(args) => setup::setup(&workspace, &args),
+        Task::Test(args) => test::test(&workspace, &args),
         Task::Tidy => tidy::run(&workspace),
     }
 }

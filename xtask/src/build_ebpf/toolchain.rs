@@ -50,12 +50,16 @@ impl Core {
 }
 
 impl Toolchain {
+    pub(crate) fn has_linker(workspace: &Workspace) -> bool {
+        find_linker(workspace).is_some()
+    }
+
     /// Looks for a compiler and a linker; what is missing is an error that says how to get it.
     pub(crate) fn find(workspace: &Workspace) -> Result<Self> {
         let Some(core) = compiled_core()?.map_or_else(core_sources, |core| Ok(Some(core)))? else {
             bail!("no Rust compiler here has a core library for {TARGET}\n\n{INSTALL}");
         };
-        let Some(linker) = which("bpf-linker", Some(&workspace.tools())) else {
+        let Some(linker) = find_linker(workspace) else {
             bail!("bpf-linker is neither in {} nor in PATH\n\n{INSTALL}", workspace.tools().display());
         };
         Ok(Self {
@@ -65,6 +69,10 @@ impl Toolchain {
             linker_dir: linker.parent().context("bpf-linker lies in no directory")?.to_path_buf(),
         })
     }
+}
+
+fn find_linker(workspace: &Workspace) -> Option<PathBuf> {
+    which("bpf-linker", Some(&workspace.tools()))
 }
 
 /// A compiler with a compiled core: the one that `RUSTC_BPF` names, or the distribution's.
