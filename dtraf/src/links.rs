@@ -9,6 +9,7 @@
 mod error;
 mod events;
 mod link;
+mod qdisc;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

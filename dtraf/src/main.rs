@@ -1,14 +1,48 @@
 //! dtraf: a traffic accountant for Docker hosts.
 
-mod accounting;
 mod cli;
 mod config;
-mod docker;
 mod exit;
+mod clock;
+mod host;
+mod terminal;
+mod docker;
 mod links;
 mod sockets;
 mod source;
-mod terminal;
+mod accounting;
 mod view;
+mod daemon;
+mod stats;
+mod uninstall;
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tokio::runtime::Builder;
+
+use self::cli::Cli;
+use self::config::Config;
+use self::terminal::Stdout;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,aya=warn")).init();
+    let config = match Config::resolve(Cli::parse(), Stdout::look()) {
+        Ok(config) => config,
+        Err(error) => return exit::with(Err(error.into())),
+    };
+    exit::with(run(config))
+}
+
+/// One thread: the daemon has one owner of all state, and what blocks is done beside it.
+fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build().context("start the event loop")?;
+    runtime.block_on(async {
+        match config {
+            Config::Run(config) => daemon::run(config).await,
+            Config::Stats(config) => stats::run(config).await,
+            Config::Uninstall(config) => uninstall::run(config).await,
+        }
+    })
+}

@@ -15,6 +15,7 @@ pub(crate) enum Operation {
     Addresses,
     NetnsId,
     Peer { netns: NetnsId, index: u32 },
+    RemoveClsact(IfIndex),
 }
 
 impl fmt::Display for Operation {
@@ -23,6 +24,7 @@ impl fmt::Display for Operation {
             Self::Links => f.write_str("list the host's interfaces"),
             Self::Link(ifindex) => write!(f, "read interface {ifindex}"),
             Self::Addresses => f.write_str("list the host's addresses"),
+            Self::RemoveClsact(ifindex) => write!(f, "remove the clsact qdisc of interface {ifindex}"),
             Self::NetnsId => f.write_str("ask for a network namespace's number"),
             Self::Peer { netns, index } => {
                 write!(f, "read interface {index} in network namespace {}", netns.0)

@@ -15,7 +15,7 @@ pub(crate) mod pins;
 mod plain;
 mod read;
 mod scopes;
-mod shortfall;
+pub(crate) mod shortfall;
 mod table;
 pub(crate) mod trace;
 pub(crate) mod uninstall;

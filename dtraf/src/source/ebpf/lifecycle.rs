@@ -10,7 +10,7 @@ use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps}
 use super::attach::{Interface, replace, unpin_links};
 use super::error::EbpfError;
 use super::load::Counting;
-use super::meters::{hook, interface_name, put_text, register, registration, unregister};
+use super::meters::{hook, interface_name, meter, put_text, register, registration, unregister};
 use super::plain::Plain;
 use super::read::{orphans, snapshot, wait_for_programs};
 use super::table::{free_abandoned, free_slot, mark_served, unmark_served};
@@ -18,13 +18,23 @@ use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{IfIndex, Slot, Timestamp};
 use crate::accounting::inventory::PortNumber;
 use crate::accounting::quota::quotas;
-use crate::accounting::snapshot::{ContainerName, HookKind, Snapshot};
-use crate::links::{Link, LinkCounters};
+use crate::accounting::snapshot::{ContainerName, HookKind, Meter, Snapshot};
+use crate::links::Link;
 
 impl Counting {
     /// Everything counted so far.
     pub(crate) fn snapshot(&self, now: Timestamp) -> Snapshot {
         snapshot(&self.maps, &self.meters, now)
+    }
+
+    /// All meters, of interfaces that are there and of interfaces that are gone.
+    pub(crate) fn meters(&self) -> Vec<Meter> {
+        self.meters.iter().filter_map(|(slot, record)| meter(slot, record)).collect()
+    }
+
+    /// Fewer than a quarter of the slots are free.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.meters.iter().count() > self.maps.geometry.slots as usize / 4 * 3
     }
 
     /// What was counted for no slot.
@@ -78,8 +88,6 @@ impl Counting {
             shortfall_bytes: [before.tx_bytes, before.rx_bytes],
             shortfall_packets: [before.tx_packets, before.rx_packets],
             dropped_at_attach: before.tx_dropped,
-            // An interface that is down and has carried nothing has nothing under way either.
-            shortfall_settled: [u8::from(!link.up && is_unused(&before)); 2],
             hook: MeterRecord::HOOK_TCX,
             ..MeterRecord::FREE
         };
@@ -225,8 +233,4 @@ impl Counting {
             .set(u32::from(slot.0), Plain(state), 0)
             .map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
     }
-}
-
-fn is_unused(counters: &LinkCounters) -> bool {
-    counters.rx_packets == 0 && counters.tx_packets == 0 && counters.tx_dropped == 0
 }

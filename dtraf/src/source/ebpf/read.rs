@@ -36,6 +36,10 @@ impl Reader {
     pub(crate) fn snapshot(&self, now: Timestamp) -> Result<Snapshot, EbpfError> {
         Ok(snapshot(&self.maps, &Meters::find(&self.maps)?, now))
     }
+
+    pub(crate) fn orphans(&self) -> PerDirection<Amount> {
+        orphans(&self.maps)
+    }
 }
 
 /// Everything counted so far, by meter.

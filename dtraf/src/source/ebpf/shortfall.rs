@@ -1,17 +1,23 @@
 //! What an interface had carried before it was attached to: its own counters, less ours.
 //!
-//! The two are read one after the other, and a packet may be under way between them. So the difference counts as exact only
-//! when neither has moved between two readings a whole interval apart; until then it is as near as two readings can be.
+//! The two are read one after the other, and a packet may be under way between them. The difference is exact
+//! - when the interface has carried nothing at all, looked at after attaching;
+//! - for what the container transmitted, when it is nothing: the interface counts before we do, so that our count, read
+//!   first, can never make up for a packet that we have missed;
+//! - when neither count has moved between two readings that are [`STILL`] apart.
+//!
+//! Until then it is as near as two readings can be.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dtraf_common::abi::{Direction, MeterRecord};
 
 use super::error::EbpfError;
 use super::load::Counting;
-use super::read::snapshot;
 use crate::accounting::amount::{Amount, PerDirection};
-use crate::accounting::identity::{IfIndex, Slot, Timestamp};
+use crate::accounting::identity::{Slot, Timestamp};
+use crate::accounting::snapshot::Snapshot;
 use crate::links::{Link, LinkCounters};
 
 /// Both counters of an interface at one moment.
@@ -22,9 +28,12 @@ pub(crate) struct Sighting {
     dropped: u64,
 }
 
-/// What was seen at the last reading, by slot. Only meters whose shortfall is not yet settled are in it.
+/// What was seen, and since when it has been the same, by slot. Only meters whose shortfall is not yet settled are in it.
 #[derive(Debug, Default)]
-pub(crate) struct Sightings(BTreeMap<Slot, Sighting>);
+pub(crate) struct Sightings(BTreeMap<Slot, (Timestamp, Sighting)>);
+
+/// How long both counters must stand still: much longer than any packet waits between them.
+const STILL: Duration = Duration::from_millis(100);
 
 impl Counting {
     /// Some meter's shortfall is not yet known exactly.
@@ -32,31 +41,30 @@ impl Counting {
         self.meters.iter().any(|(_, record)| is_unsettled(record))
     }
 
-    /// Compares our counters with those of the interfaces, which were read just before, and settles what has stood still
-    /// since `last`.
-    pub(crate) fn settle(&mut self, links: &[Link], last: &mut Sightings) -> Result<(), EbpfError> {
-        let unsettled: BTreeMap<IfIndex, Slot> = self
-            .meters
-            .iter()
-            .filter(|(_, record)| is_unsettled(record))
-            .filter_map(|(slot, record)| Some((IfIndex(std::num::NonZeroU32::new(record.ifindex)?), slot)))
-            .collect();
-        let counted: BTreeMap<Slot, PerDirection<Amount>> =
-            snapshot(&self.maps, &self.meters, Timestamp::from_unix_ns(0))
-                .meters
-                .iter()
-                .map(|reading| (reading.meter.slot, reading.total()))
-                .collect();
-        let mut seen = Sightings::default();
-        for link in links {
-            let Some(slot) = unsettled.get(&link.ifindex) else { continue };
-            let (Some(counted), Some(carried)) = (counted.get(slot), &link.counters) else { continue };
-            let sighting = Sighting::new(counted, carried);
-            let still = last.0.get(slot) == Some(&sighting);
-            self.meters.update(&mut self.maps, *slot, |record| sighting.settle(record, still))?;
-            seen.0.insert(*slot, sighting);
+    /// Compares `counted`, read first, with the counters of interfaces, read after it, and settles what can be settled.
+    pub(crate) fn settle(
+        &mut self,
+        counted: &Snapshot,
+        carried: &[Link],
+        last: &mut Sightings,
+    ) -> Result<(), EbpfError> {
+        for reading in &counted.meters {
+            let (slot, ifindex) = (reading.meter.slot, reading.meter.ifindex);
+            if !self.meters.get(slot).is_some_and(is_unsettled) {
+                last.0.remove(&slot);
+                continue;
+            }
+            let Some(link) = carried.iter().find(|link| link.ifindex == ifindex) else { continue };
+            let Some(counters) = &link.counters else { continue };
+            let sighting = Sighting::new(&reading.total(), counters);
+            let since = match last.0.get(&slot) {
+                Some((since, seen)) if *seen == sighting => *since,
+                _ => counted.taken_at,
+            };
+            let still = counted.taken_at.since(since) >= STILL;
+            self.meters.update(&mut self.maps, slot, |record| sighting.settle(record, still))?;
+            last.0.insert(slot, (since, sighting));
         }
-        *last = seen;
         Ok(())
     }
 }
@@ -87,7 +95,8 @@ impl Sighting {
             let (counted, carried) = (self.counted.get(direction), self.carried.get(direction));
             record.shortfall_bytes[at] = carried.0.saturating_sub(counted.0);
             record.shortfall_packets[at] = carried.1.saturating_sub(counted.1);
-            record.shortfall_settled[at] = u8::from(still);
+            let missed_nothing = direction == Direction::Transmitted && carried == counted;
+            record.shortfall_settled[at] = u8::from(still || missed_nothing || carried.1 == 0);
         }
     }
 }
@@ -118,7 +127,7 @@ mod tests {
     fn a_shortfall_is_settled_when_nothing_has_moved() {
         let mut record = MeterRecord::FREE;
         sighting(1000, 0).settle(&mut record, false);
-        assert_eq!((record.shortfall_bytes, record.shortfall_settled), ([100, 0], [0, 0]));
+        assert_eq!((record.shortfall_bytes, record.shortfall_settled), ([100, 0], [0, 1]));
         sighting(1000, 0).settle(&mut record, true);
         assert_eq!((record.shortfall_packets, record.shortfall_settled), ([1, 0], [1, 1]));
     }

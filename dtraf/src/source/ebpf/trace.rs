@@ -12,8 +12,8 @@ pub(crate) const RECORDS_PER_SECOND: u64 = 100;
 
 impl Counting {
     /// The trace records; flushing them puts them into the log.
-    pub(crate) fn trace(&mut self) -> Result<EbpfLogger<Readable>, EbpfError> {
-        EbpfLogger::init_with_logger(&mut self.ebpf, Readable).map_err(EbpfError::Trace)
+    pub(crate) fn trace(&mut self) -> Result<Records, EbpfError> {
+        EbpfLogger::init_with_logger(&mut self.ebpf, Readable).map(Records).map_err(EbpfError::Trace)
     }
 
     /// Allows more records. Returns whether the last allowance was used up, so that some may be missing.
@@ -25,9 +25,25 @@ impl Counting {
     }
 }
 
+/// What the programs have recorded.
+pub(crate) struct Records(EbpfLogger<Readable>);
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    /// Puts what there is into the log.
+    pub(crate) fn flush(&mut self) {
+        self.0.flush();
+    }
+}
+
 /// Turns the numbers of a record into words before it is logged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Readable;
+struct Readable;
 
 impl Log for Readable {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {

@@ -1,0 +1,250 @@
+//! `dtraf run`: one owner of all state, one loop over everything that can happen.
+
+mod bridges;
+mod housekeeping;
+mod owners;
+mod print;
+mod served;
+mod veths;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dtraf_common::abi::Scope;
+use ipnet::IpNet;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use self::bridges::Bridges;
+use self::owners::Unknown;
+use self::print::Printer;
+use self::served::Served;
+use self::veths::Veths;
+use crate::accounting::attribution::attribute;
+use crate::accounting::identity::{Slot, Timestamp};
+use crate::accounting::inventory::Inventory;
+use crate::accounting::ledger::Ledger;
+use crate::accounting::snapshot::Snapshot;
+use crate::config::{Pace, Run};
+use crate::docker::{Catalogue, Docker, DockerEvent};
+use crate::links::{LinkEvent, Links};
+use crate::source::ebpf::shortfall::Sightings;
+use crate::source::ebpf::trace::Records;
+use crate::source::ebpf::{Counting, Options, PinDirectory};
+use crate::terminal::Reader;
+use crate::{clock, host};
+
+/// Everything that the loop owns.
+struct Daemon {
+    counting: Counting,
+    links: Links,
+    docker: Docker,
+    catalogue: Catalogue,
+    inventory: Inventory,
+    ledger: Ledger,
+    veths: Veths,
+    bridges: Bridges,
+    served: Served,
+    unknown: Unknown,
+    sightings: Sightings,
+    /// Since when a slot waits to be freed.
+    retired: BTreeMap<Slot, Timestamp>,
+    user_scopes: Vec<(IpNet, Scope)>,
+    trace: Option<Trace>,
+    ticks: u64,
+}
+
+/// Whose decisions are logged, and where they come from.
+struct Trace {
+    container: String,
+    records: Records,
+}
+
+/// What the loop waits for.
+enum Event {
+    Tick,
+    Link(LinkEvent),
+    Docker(DockerEvent),
+    Listening(served::Found),
+    Trace,
+    Quit,
+}
+
+/// Counts until a signal comes, or once.
+pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
+    host::check()?;
+    let pins = PinDirectory::new(&config.bpffs)?;
+    let links = Links::connect()?;
+    let docker = Docker::connect(links.clone()).await?;
+    let mut signals = Signals::new()?;
+    // Subscribed before anything is listed: what happens in between is seen twice rather than never.
+    let link_events = Links::events()?;
+    let docker_events = docker.events();
+    let options = Options { limits: config.limits, hooks: config.hooks, trace: config.trace.is_some() };
+    let mut counting = Counting::start(pins, &options).context("start counting")?;
+    let trace = match config.trace {
+        Some(container) => Some(Trace { container, records: counting.trace()? }),
+        None => None,
+    };
+    let (served, listening) = Served::new();
+    let mut daemon = Daemon {
+        counting,
+        catalogue: Catalogue::new(docker.clone()),
+        links,
+        docker,
+        inventory: Inventory::default(),
+        ledger: Ledger::default(),
+        veths: Veths::default(),
+        bridges: Bridges::default(),
+        served,
+        unknown: Unknown::default(),
+        sightings: Sightings::default(),
+        retired: BTreeMap::new(),
+        user_scopes: config.scopes,
+        trace,
+        ticks: 0,
+    };
+    daemon.take_stock().await?;
+    let mut printer = Printer::new(config.view, host::origin());
+    match config.pace {
+        Pace::Once => daemon.once(&mut printer).await,
+        Pace::Every(pace) => {
+            let sources = Sources {
+                ticks: ticks(pace),
+                traces: ticks(Duration::from_millis(100)),
+                links: link_events,
+                docker: docker_events,
+                listening,
+                traced: daemon.trace.is_some(),
+            };
+            daemon.serve(sources, &mut signals, &mut printer).await
+        }
+    }
+}
+
+impl Daemon {
+    /// One reading: of what is attached now, with its shortfall as exact as a moment allows.
+    async fn once(&mut self, printer: &mut Printer) -> anyhow::Result<()> {
+        self.read().await?;
+        if self.counting.has_unsettled() {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            self.read().await?;
+        }
+        self.print(printer)?;
+        Ok(())
+    }
+
+    async fn serve(
+        &mut self,
+        mut sources: Sources,
+        signals: &mut Signals,
+        printer: &mut Printer,
+    ) -> anyhow::Result<()> {
+        loop {
+            match sources.next(signals).await {
+                Event::Tick => {
+                    self.tick().await?;
+                    if self.print(printer)? == Reader::Gone {
+                        break;
+                    }
+                    // Behind the report, which has the last that they counted.
+                    self.free_slots()?;
+                }
+                Event::Link(event) => self.on_link(event).await?,
+                Event::Docker(event) => self.on_docker(event).await?,
+                Event::Listening(found) => self.on_listening(found)?,
+                Event::Trace => {
+                    if let Some(trace) = &mut self.trace {
+                        trace.records.flush();
+                    }
+                }
+                Event::Quit => {
+                    self.read().await?;
+                    self.print(printer)?;
+                    break;
+                }
+            }
+        }
+        self.stop_tracing()
+    }
+
+    fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
+        printer.print(&self.ledger, &self.inventory, self.counting.orphans())
+    }
+
+    /// Reads all counters and books them.
+    async fn read(&mut self) -> anyhow::Result<()> {
+        let snapshot = self.counting.snapshot(clock::now());
+        let snapshot = if self.counting.has_unsettled() {
+            let carried = self.links.dump().await?;
+            self.counting.settle(&snapshot, &carried, &mut self.sightings)?;
+            // With the shortfalls that are known now.
+            self.counting.snapshot(clock::now())
+        } else {
+            snapshot
+        };
+        self.book(snapshot);
+        Ok(())
+    }
+
+    fn book(&mut self, snapshot: Snapshot) {
+        let attributed = attribute(snapshot, &self.inventory, self.veths.placements());
+        let posted = self.ledger.post(attributed);
+        for (meter, refusal) in posted.refused {
+            log::error!("slot {} (generation {}): {refusal}", meter.slot.0, meter.generation.0);
+        }
+    }
+}
+
+/// Where events come from.
+struct Sources {
+    ticks: Interval,
+    traces: Interval,
+    links: mpsc::Receiver<LinkEvent>,
+    docker: mpsc::Receiver<DockerEvent>,
+    listening: mpsc::UnboundedReceiver<served::Found>,
+    traced: bool,
+}
+
+impl Sources {
+    /// Links go before all else: a container sends its first packet soon after its link has come.
+    async fn next(&mut self, signals: &mut Signals) -> Event {
+        tokio::select! {
+            biased;
+            () = signals.next() => Event::Quit,
+            Some(event) = self.links.recv() => Event::Link(event),
+            Some(event) = self.docker.recv() => Event::Docker(event),
+            Some(found) = self.listening.recv() => Event::Listening(found),
+            _ = self.ticks.tick() => Event::Tick,
+            _ = self.traces.tick(), if self.traced => Event::Trace,
+        }
+    }
+}
+
+fn ticks(pace: Duration) -> Interval {
+    let mut ticks = interval(pace);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The signals that end a run.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let catch = |kind| signal(kind).context("catch SIGINT and SIGTERM");
+        Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Which ports each container serves: what Docker says of it, and what listens in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Daemon;
+use crate::accounting::identity::{ContainerId, Slot};
+use crate::accounting::inventory::{Container, PortNumber};
+use crate::sockets;
+use crate::source::ebpf::{Counting, EbpfError};
+
+/// When a new container is looked into. What begins to listen later is known by its first answer.
+const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(15)];
+
+/// What was found to listen in a container.
+#[derive(Debug)]
+pub(super) struct Found {
+    container: ContainerId,
+    ports: BTreeSet<PortNumber>,
+}
+
+/// What the programs were told, and what it was made of.
+#[derive(Debug)]
+pub(super) struct Served {
+    told: BTreeMap<Slot, BTreeSet<PortNumber>>,
+    listening: BTreeMap<(ContainerId, u32), BTreeSet<PortNumber>>,
+    found: mpsc::UnboundedSender<Found>,
+}
+
+impl Served {
+    /// And the stream of what is found later.
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Found>) {
+        let (found, receiver) = mpsc::unbounded_channel();
+        (Self { told: BTreeMap::new(), listening: BTreeMap::new(), found }, receiver)
+    }
+
+    /// Tells the programs what is served behind a slot, if that has changed. Returns the ports that found no room.
+    pub(super) fn update(
+        &mut self,
+        counting: &mut Counting,
+        slot: Slot,
+        owner: &Container,
+        exposed: BTreeSet<PortNumber>,
+    ) -> Result<Vec<PortNumber>, EbpfError> {
+        let mut ports = exposed;
+        if let Some(pid) = owner.pid {
+            if let Some(listening) = self.listening.get(&(owner.id, pid)) {
+                ports.extend(listening);
+            } else {
+                self.listening.insert((owner.id, pid), BTreeSet::new());
+                self.look_into(owner.id, pid);
+            }
+        }
+        let before = self.told.get(&slot);
+        if before == Some(&ports) {
+            return Ok(Vec::new());
+        }
+        let unmarked = counting.set_served(slot, before.unwrap_or(&BTreeSet::new()), &ports)?;
+        self.told.insert(slot, ports);
+        Ok(unmarked)
+    }
+
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.told.remove(&slot);
+    }
+
+    /// Forgets what listened in containers that have ended.
+    pub(super) fn keep(&mut self, is_running: impl Fn(&ContainerId, u32) -> bool) {
+        self.listening.retain(|(id, pid), _| is_running(id, *pid));
+    }
+
+    /// Looks in the background: the kernel walks its whole table of connections each time.
+    fn look_into(&self, container: ContainerId, pid: u32) {
+        let found = self.found.clone();
+        tokio::spawn(async move {
+            for wait in LOOKS {
+                tokio::time::sleep(wait).await;
+                let ports = tokio::task::spawn_blocking(move || sockets::listening(pid)).await;
+                match ports {
+                    Ok(Ok(ports)) => {
+                        if found.send(Found { container, ports }).is_err() {
+                            return;
+                        }
+                    }
+                    Ok(Err(error)) => log::debug!("{error}"),
+                    Err(_) => return,
+                }
+            }
+        });
+    }
+}
+
+impl Daemon {
+    pub(super) fn on_listening(&mut self, found: Found) -> anyhow::Result<()> {
+        let Some(owner) = self.inventory.containers.get(&found.container).cloned() else { return Ok(()) };
+        let Some(known) = owner.pid.and_then(|pid| self.served.listening.get_mut(&(owner.id, pid))) else {
+            return Ok(());
+        };
+        known.extend(found.ports);
+        for meter in self.counting.meters() {
+            if meter.container.as_ref().is_some_and(|container| container.id == owner.id)
+                && self.veths.link(meter.ifindex).is_some()
+            {
+                let tenants =
+                    self.inventory.containers.values().filter(|tenant| tenant.netns == owner.netns);
+                let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
+                self.served.update(&mut self.counting, meter.slot, &owner, exposed)?;
+            }
+        }
+        Ok(())
+    }
+}
