@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// How long to wait for something, and how often to ask.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub struct Patience {
     until: Instant,
     limit: Duration,
     pause: Duration,
@@ -14,13 +14,13 @@ pub(crate) struct Patience {
 
 impl Patience {
     #[expect(clippy::disallowed_methods, reason = "a deadline needs a clock; nothing measured depends on it")]
-    pub(crate) fn of(limit: Duration) -> Self {
+    pub fn of(limit: Duration) -> Self {
         Self { until: Instant::now() + limit, limit, pause: Duration::from_millis(20) }
     }
 
     /// What is left of it; none when it is over.
     #[expect(clippy::disallowed_methods, reason = "a deadline needs a clock; nothing measured depends on it")]
-    pub(crate) fn left(&self) -> Option<Duration> {
+    pub fn left(&self) -> Option<Duration> {
         self.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 }

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::Lab;
 use crate::built::built;
+use crate::deadline::Patience;
 use crate::place::finish;
 use crate::process::{Ended, Process};
+use crate::report::Report;
 
 /// How long dtraf may take for one answer.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -42,10 +43,14 @@ impl<'a> Dtraf<'a> {
         self.start(args)?.process.end(LIMIT)
     }
 
-    /// Runs it to its end and reads the JSON that it prints.
-    pub fn json(&self, args: &[&str]) -> Result<Value> {
-        let text = self.run(args)?;
-        serde_json::from_str(&text).with_context(|| format!("read what dtraf {} printed", args.join(" ")))
+    /// What `dtraf stats` says now.
+    pub fn stats(&self) -> Result<Report> {
+        Report::read(&self.run(&["stats", "--format=json"])?)
+    }
+
+    /// Starts it with this program's own terminal.
+    pub fn attach(&self, args: &[&str]) -> Result<Process> {
+        Process::attach("dtraf", self.lab.host().command(&self.program).args(args))
     }
 
     /// Starts it.
@@ -62,10 +67,21 @@ pub struct Running {
 }
 
 impl Running {
-    /// The next line it prints, as JSON.
-    pub fn json(&mut self) -> Result<Value> {
-        let line = self.process.line(LIMIT)?;
-        serde_json::from_str(&line).with_context(|| format!("read dtraf's line {line:?}"))
+    /// The next report of `dtraf run --format=json`.
+    pub fn report(&mut self) -> Result<Report> {
+        Report::read(&self.process.line(LIMIT)?)
+    }
+
+    /// Reads reports up to the first that `wanted` takes.
+    pub fn report_where(&mut self, mut wanted: impl FnMut(&Report) -> bool) -> Result<Report> {
+        let patience = Patience::of(LIMIT);
+        while patience.left().is_some() {
+            let report = self.report()?;
+            if wanted(&report) {
+                return Ok(report);
+            }
+        }
+        bail!("dtraf made no such report within {LIMIT:?}")
     }
 
     /// Ends it by a signal and demands that it says so with exit status 0.

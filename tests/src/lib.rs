@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod report;
 pub mod traffic;
 
 mod built;
@@ -29,7 +30,7 @@ mod process;
 pub use built::built;
 pub use capture::{Capture, Captured};
 pub use container::{Container, ContainerSpec};
-pub use deadline::eventually;
+pub use deadline::{Patience, eventually};
 pub use dtraf::{Dtraf, Running};
 pub use host::{HostState, Namespaces, cgroups_of, hierarchies};
 pub use lab::{Lab, LabOptions};

@@ -1,6 +1,8 @@
 //! A program that runs in the lab while the test goes on.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -29,6 +31,8 @@ impl Process {
         let mut entered = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A Ctrl-C at the terminal is for the test, which then ends it in its own order.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("start {name}"))?;
         let stdout = entered.stdout.take().context("its output is a pipe")?;
@@ -48,15 +52,16 @@ impl Process {
                 Err(error) => format!("(its errors could not be read: {error})"),
             }
         });
-        let inner = eventually(&format!("{name} inside the lab"), Duration::from_secs(10), || {
-            if entered.try_wait()?.is_some() {
-                // Over already: nobody will send it a signal.
-                return Ok(Some(entered.id()));
-            }
-            only_child(entered.id())
-        })?;
-        let inner = i32::try_from(inner).ok().and_then(Pid::from_raw).context("a process has a number")?;
+        let inner = inside(name, &mut entered)?;
         Ok(Self { name: name.to_owned(), entered, inner, lines, errors: Some(errors) })
+    }
+
+    /// Starts a command with this program's own terminal: it has no lines to be read, and hears a Ctrl-C itself.
+    pub(crate) fn attach(name: &str, command: &mut Command) -> Result<Self> {
+        let mut entered = command.stdin(Stdio::inherit()).spawn().with_context(|| format!("start {name}"))?;
+        let inner = inside(name, &mut entered)?;
+        let (_, lines) = channel();
+        Ok(Self { name: name.to_owned(), entered, inner, lines, errors: None })
     }
 
     /// Its number on the host, for `/proc`.
@@ -100,8 +105,11 @@ impl Process {
 
     /// Waits for its end. What it printed and nobody has read is in the answer, with its exit status and its errors.
     pub fn end(&mut self, limit: Duration) -> Result<Ended> {
-        let status =
-            eventually(&format!("the end of {}", self.name), limit, || Ok(self.entered.try_wait()?))?;
+        let what = format!("the end of {}", self.name);
+        let status = eventually(&what, limit, || Ok(self.entered.try_wait()?))?;
+        // A signal from the terminal ends `nsenter` at once, and the program in its own time.
+        let inner = PathBuf::from(format!("/proc/{}", self.host_pid()));
+        eventually(&what, limit, || Ok((!inner.exists()).then_some(())))?;
         let lines = self.lines.iter().collect();
         Ok(Ended { status, lines, errors: self.errors() })
     }
@@ -147,8 +155,20 @@ impl Drop for Process {
     }
 }
 
+/// The program that `nsenter` has started.
+fn inside(name: &str, entered: &mut Child) -> Result<Pid> {
+    let inner = eventually(&format!("{name} inside the lab"), Duration::from_secs(10), || {
+        if entered.try_wait()?.is_some() {
+            // Over already: nobody will send it a signal.
+            return Ok(Some(entered.id()));
+        }
+        only_child(entered.id())
+    })?;
+    i32::try_from(inner).ok().and_then(Pid::from_raw).context("a process has a number")
+}
+
 /// The one child of a process, once it has one.
-pub(crate) fn only_child(pid: u32) -> Result<Option<u32>> {
+fn only_child(pid: u32) -> Result<Option<u32>> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let children = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let child = children.split_whitespace().next();

@@ -7,6 +7,7 @@
 mod build_ebpf;
 mod clippy_ebpf;
 mod command;
+mod demo;
 mod packages;
 mod services;
 mod setup;
@@ -38,6 +39,8 @@ enum Task {
     Setup(setup::Args),
     /// Run every test, those that need root, a kernel and a Docker included
     Test(test::Args),
+    /// Show dtraf on a private Docker host with two web servers and their visitors
+    Demo(demo::Args),
     /// Check the house rules that no compiler knows
     Tidy,
 }
@@ -59,6 +62,7 @@ fn run(cli: Cli) -> Result<()> {
         Task::ClippyEbpf => clippy_ebpf::run(&workspace),
         Task::Setup(args) => setup::setup(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
+        Task::Demo(args) => demo::demo(&workspace, &args),
         Task::Tidy => tidy::run(&workspace),
     }
 }
