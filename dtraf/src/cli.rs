@@ -64,8 +64,8 @@ pub(crate) enum Command {
 /// Attach to every container, keep attached, and show what is counted
 ///
 /// Finds the host's end of every container's interfaces on every bridge network, those of containers that start later
-/// included, and attaches to it. On a terminal it shows a table that is drawn again each interval; elsewhere, or with
-/// --headless, it only logs, unless --format or --once asks for output.
+/// included, and attaches to it. On a terminal it shows a table that is drawn again each interval; elsewhere the
+/// tables follow one another. With --headless it only logs.
 ///
 /// When it ends (Ctrl-C, SIGTERM) it takes a last reading and leaves everything attached: counting goes on in the kernel,
 /// and the next run adopts it without losing a packet. `dtraf uninstall` is what stops it.

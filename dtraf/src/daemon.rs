@@ -1,13 +1,14 @@
 //! `dtraf run`: one owner of all state, one loop over everything that can happen.
 
 mod bridges;
+mod desk;
 mod housekeeping;
 mod owners;
 mod print;
 mod served;
 mod veths;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,12 +19,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::bridges::Bridges;
+use self::desk::{Answer, Desk};
 use self::owners::Unknown;
 use self::print::Printer;
 use self::served::Served;
 use self::veths::Veths;
 use crate::accounting::attribution::attribute;
-use crate::accounting::identity::{Slot, Timestamp};
+use crate::accounting::identity::{ContainerId, Slot, Timestamp};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::snapshot::Snapshot;
@@ -40,14 +42,15 @@ use crate::{clock, host};
 struct Daemon {
     counting: Counting,
     links: Links,
-    docker: Docker,
-    catalogue: Catalogue,
+    desk: Desk,
     inventory: Inventory,
     ledger: Ledger,
     veths: Veths,
     bridges: Bridges,
     served: Served,
     unknown: Unknown,
+    /// Containers that something happened to since the last listing.
+    touched: BTreeSet<ContainerId>,
     sightings: Sightings,
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Timestamp>,
@@ -67,6 +70,7 @@ enum Event {
     Tick,
     Link(LinkEvent),
     Docker(DockerEvent),
+    Answer(Answer),
     Listening(served::Found),
     Trace,
     Quit,
@@ -78,6 +82,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     let pins = PinDirectory::new(&config.bpffs)?;
     let links = Links::connect()?;
     let docker = Docker::connect(links.clone()).await?;
+    let engine = docker.engine().to_string();
     let mut signals = Signals::new()?;
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.
     let link_events = Links::events()?;
@@ -88,18 +93,21 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
         Some(container) => Some(Trace { container, records: counting.trace()? }),
         None => None,
     };
+    let mut catalogue = Catalogue::new(docker.clone());
+    let inventory = catalogue.list().await?;
+    let (desk, answers) = Desk::open(docker, catalogue);
     let (served, listening) = Served::new();
     let mut daemon = Daemon {
         counting,
-        catalogue: Catalogue::new(docker.clone()),
         links,
-        docker,
-        inventory: Inventory::default(),
+        desk,
+        inventory,
         ledger: Ledger::default(),
         veths: Veths::default(),
         bridges: Bridges::default(),
         served,
         unknown: Unknown::default(),
+        touched: BTreeSet::new(),
         sightings: Sightings::default(),
         retired: BTreeMap::new(),
         user_scopes: config.scopes,
@@ -107,6 +115,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
         ticks: 0,
     };
     daemon.take_stock().await?;
+    log::info!("counting {} interfaces of {engine}", daemon.counting.meters().len());
     let mut printer = Printer::new(config.view, host::origin());
     match config.pace {
         Pace::Once => daemon.once(&mut printer).await,
@@ -116,6 +125,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
                 traces: ticks(Duration::from_millis(100)),
                 links: link_events,
                 docker: docker_events,
+                answers,
                 listening,
                 traced: daemon.trace.is_some(),
             };
@@ -154,6 +164,7 @@ impl Daemon {
                 }
                 Event::Link(event) => self.on_link(event).await?,
                 Event::Docker(event) => self.on_docker(event).await?,
+                Event::Answer(answer) => self.on_answer(answer).await?,
                 Event::Listening(found) => self.on_listening(found)?,
                 Event::Trace => {
                     if let Some(trace) = &mut self.trace {
@@ -190,7 +201,7 @@ impl Daemon {
     }
 
     fn book(&mut self, snapshot: Snapshot) {
-        let attributed = attribute(snapshot, &self.inventory, self.veths.placements());
+        let attributed = attribute(snapshot, &self.inventory, &self.veths.placements());
         let posted = self.ledger.post(attributed);
         for (meter, refusal) in posted.refused {
             log::error!("slot {} (generation {}): {refusal}", meter.slot.0, meter.generation.0);
@@ -204,6 +215,7 @@ struct Sources {
     traces: Interval,
     links: mpsc::Receiver<LinkEvent>,
     docker: mpsc::Receiver<DockerEvent>,
+    answers: mpsc::UnboundedReceiver<Answer>,
     listening: mpsc::UnboundedReceiver<served::Found>,
     traced: bool,
 }
@@ -216,6 +228,7 @@ impl Sources {
             () = signals.next() => Event::Quit,
             Some(event) = self.links.recv() => Event::Link(event),
             Some(event) = self.docker.recv() => Event::Docker(event),
+            Some(answer) = self.answers.recv() => Event::Answer(answer),
             Some(found) = self.listening.recv() => Event::Listening(found),
             _ = self.ticks.tick() => Event::Tick,
             _ = self.traces.tick(), if self.traced => Event::Trace,

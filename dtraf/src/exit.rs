@@ -1,8 +1,5 @@
 //! How dtraf ends: an exit status, and at most one error, told once.
 
-use std::borrow::Cow;
-use std::error::Error;
-use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -11,37 +8,6 @@ use crate::view::neutral::neutral;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
-
-/// An error, and what to do about it.
-#[derive(Debug)]
-pub(crate) struct Advised {
-    error: anyhow::Error,
-    advice: Cow<'static, str>,
-}
-
-impl fmt::Display for Advised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl Error for Advised {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.chain().nth(1)
-    }
-}
-
-/// For results whose error has a remedy.
-pub(crate) trait Advise<T> {
-    /// Says what to do about the error, without adding to what failed.
-    fn advise(self, advice: impl Into<Cow<'static, str>>) -> Result<T, Advised>;
-}
-
-impl<T, E: Into<anyhow::Error>> Advise<T> for Result<T, E> {
-    fn advise(self, advice: impl Into<Cow<'static, str>>) -> Result<T, Advised> {
-        self.map_err(|error| Advised { error: error.into(), advice: advice.into() })
-    }
-}
 
 /// Ends the program: 0 when all is done; otherwise the error goes to stderr.
 pub(crate) fn with(result: anyhow::Result<()>) -> ExitCode {
@@ -53,7 +19,7 @@ pub(crate) fn with(result: anyhow::Result<()>) -> ExitCode {
     ExitCode::from(if error.is::<ConfigError>() { USAGE } else { FAILED })
 }
 
-/// `dtraf: attempt: subject: cause`, and the advice in lines of its own. A cause that the error before it spells out
+/// `dtraf: attempt: subject: cause`. A cause that the error before it spells out
 /// already is not repeated.
 fn told(error: &anyhow::Error) -> String {
     let mut line = String::from("dtraf");
@@ -67,18 +33,11 @@ fn told(error: &anyhow::Error) -> String {
         last = cause;
     }
     line.push('\n');
-    let advised = error.chain().filter_map(|cause| cause.downcast_ref::<Advised>());
-    for advice in advised.flat_map(|advised| advised.advice.lines()) {
-        line += &neutral(advice);
-        line.push('\n');
-    }
     line
 }
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context as _;
-
     use super::*;
 
     fn refused() -> io::Error {
@@ -86,13 +45,9 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_chain_is_told_once_and_the_advice_behind_it() {
-        let result = Err::<(), _>(refused()).context("/sys/fs/bpf/dtraf").advise("run it\nas root");
-        let error = anyhow::Error::from(result.unwrap_err()).context("pin map TOTALS");
-        assert_eq!(
-            told(&error),
-            "dtraf: pin map TOTALS: /sys/fs/bpf/dtraf: permission denied\nrun it\nas root\n"
-        );
+    fn the_whole_chain_is_told_once() {
+        let error = anyhow::Error::from(refused()).context("/sys/fs/bpf/dtraf").context("pin map TOTALS");
+        assert_eq!(told(&error), "dtraf: pin map TOTALS: /sys/fs/bpf/dtraf: permission denied\n");
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(crate) async fn run(config: Stats) -> anyhow::Result<()> {
 
 async fn placements(links: &Links) -> anyhow::Result<BTreeMap<IfIndex, Placement>> {
     let links = links.dump().await?;
-    let name = |ifindex: IfIndex| links.iter().find(|link| link.ifindex == ifindex).map(|link| link.name.clone());
+    let name =
+        |ifindex: IfIndex| links.iter().find(|link| link.ifindex == ifindex).map(|link| link.name.clone());
     Ok(links
         .iter()
         .filter_map(|link| Some((link, link.master?)))

@@ -41,10 +41,6 @@ impl Stdout {
             paint: if wants_no_colour() { Paint::Plain } else { Paint::Colour },
         }
     }
-
-    pub(crate) fn is_terminal(self) -> bool {
-        matches!(self, Self::Terminal { .. })
-    }
 }
 
 /// <https://no-color.org>

@@ -29,7 +29,8 @@ pub(crate) async fn run(config: Uninstall) -> anyhow::Result<()> {
 }
 
 fn is_agreed() -> anyhow::Result<bool> {
-    print("This stops counting, and what was counted is lost. Go on? [y/N] ").context("write to standard output")?;
+    print("This stops counting, and what was counted is lost. Go on? [y/N] ")
+        .context("write to standard output")?;
     io::stdout().flush().context("write to standard output")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("read the answer from standard input")?;

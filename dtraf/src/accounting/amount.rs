@@ -2,7 +2,7 @@
 
 use std::ops::{Add, AddAssign};
 
-use dtraf_common::abi::{Direction, ETHERNET_BYTES};
+use dtraf_common::abi::Direction;
 use serde::Serialize;
 
 /// Traffic of one direction, counted since some beginning.
@@ -32,11 +32,6 @@ pub(crate) struct CounterReset {
 pub(crate) struct Delta(pub(crate) Amount);
 
 impl Amount {
-    /// skb bytes without Ethernet headers: what an iptables rule counts.
-    pub(crate) fn skb_l3_bytes(&self) -> u64 {
-        self.skb_bytes.saturating_sub(u64::from(ETHERNET_BYTES) * self.skbs)
-    }
-
     pub(crate) fn is_zero(&self) -> bool {
         *self == Self::default()
     }
@@ -135,10 +130,5 @@ mod tests {
         let low = Amount { skb_bytes: 40, ..high };
         assert_eq!(high.since(&low).unwrap().0.skb_bytes, 60);
         assert_eq!(low.since(&high), Err(CounterReset { from: high, to: low }));
-    }
-
-    #[test]
-    fn iptables_sees_no_ethernet_header() {
-        assert_eq!(Amount { skb_bytes: 1_003_104, skbs: 44, ..Amount::default() }.skb_l3_bytes(), 1_002_488);
     }
 }

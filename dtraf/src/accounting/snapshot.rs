@@ -81,6 +81,7 @@ pub(crate) struct ContainerName {
 
 /// What port counters are kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::struct_field_names, reason = "a port's number is its port")]
 pub(crate) struct Port {
     /// IP protocol number.
     pub(crate) protocol: u8,

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::accounting::identity::IfIndex;
 use crate::accounting::inventory::Inventory;
 
-/// The host's bridges by name, and those that Docker has said it does not know.
+/// The host's bridges by name, and what became of the question whose they are.
 #[derive(Debug, Default)]
 pub(super) struct Bridges {
     names: BTreeMap<IfIndex, String>,
+    /// Docker is being asked.
+    waiting: BTreeSet<IfIndex>,
+    /// Docker does not know them.
     foreign: BTreeSet<IfIndex>,
 }
 
@@ -30,6 +33,7 @@ impl Bridges {
 
     pub(super) fn remove(&mut self, ifindex: IfIndex) {
         self.names.remove(&ifindex);
+        self.waiting.remove(&ifindex);
         self.foreign.remove(&ifindex);
     }
 
@@ -48,9 +52,17 @@ impl Bridges {
         }
     }
 
-    /// Docker was asked and does not know it: it is not asked again until its networks change.
-    pub(super) fn set_foreign(&mut self, ifindex: IfIndex) {
-        self.foreign.insert(ifindex);
+    pub(super) fn wait_for(&mut self, ifindex: IfIndex) {
+        self.waiting.insert(ifindex);
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Docker has answered: what it did not name then, it is not asked about again until its networks change.
+    pub(super) fn stop_waiting(&mut self) {
+        self.foreign.append(&mut self.waiting);
     }
 
     pub(super) fn networks_changed(&mut self) {

@@ -29,8 +29,7 @@ impl Daemon {
         self.read().await?;
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));
-        self.served
-            .keep(|id, pid| containers.get(id).is_some_and(|container| container.pid == Some(pid)));
+        self.served.keep(|id, pid| containers.get(id).is_some_and(|container| container.pid == Some(pid)));
         if let Some(trace) = &mut self.trace {
             trace.records.flush();
             if self.counting.refill_trace()? {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Daemon;
+use super::desk::Answer;
 use crate::accounting::attribution::{Owner, container_in, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::{ContainerName, Meter};
@@ -16,55 +17,64 @@ pub(super) struct Unknown(BTreeMap<ContainerId, (String, Timestamp)>);
 impl Daemon {
     pub(super) async fn on_docker(&mut self, event: DockerEvent) -> anyhow::Result<()> {
         match event {
-            DockerEvent::Container(event) => self.on_container(event).await,
-            DockerEvent::EndpointsChanged(id) => self.inspect(id).await,
-            DockerEvent::NetworksChanged => {
-                self.inventory = self.catalogue.list().await?;
-                self.bridges.networks_changed();
-                self.refresh_scopes().await?;
-                self.resolve().await
+            DockerEvent::Container(event) => self.on_container(event)?,
+            DockerEvent::EndpointsChanged(id) => {
+                self.touched.insert(id);
+                self.desk.inspect(id);
             }
-            DockerEvent::Lost => self.reconcile().await,
+            DockerEvent::NetworksChanged => self.desk.list(),
+            DockerEvent::Lost => self.reconcile().await?,
         }
+        Ok(())
     }
 
-    async fn on_container(&mut self, event: ContainerEvent) -> anyhow::Result<()> {
-        match event.action {
-            Action::Created => {
-                self.unknown.0.insert(event.id, (event.name, clock::now()));
-                self.inspect(event.id).await
+    fn on_container(&mut self, event: ContainerEvent) -> anyhow::Result<()> {
+        let ContainerEvent { id, action, name, .. } = event;
+        match action {
+            Action::Created | Action::Started => {
+                self.unknown.0.entry(id).or_insert_with(|| (name, clock::now()));
             }
-            Action::Started => {
-                self.unknown.0.entry(event.id).or_insert_with(|| (event.name, clock::now()));
-                self.inspect(event.id).await
-            }
-            Action::Renamed => self.inspect(event.id).await,
-            Action::Died => {
-                self.name_by_elimination(event.id)?;
-                self.inspect(event.id).await
-            }
+            Action::Died => self.name_by_elimination(id)?,
             Action::Removed => {
-                self.name_by_elimination(event.id)?;
-                self.unknown.0.remove(&event.id);
-                self.inventory.containers.remove(&event.id);
-                Ok(())
+                self.name_by_elimination(id)?;
+                self.unknown.0.remove(&id);
+                self.inventory.containers.remove(&id);
             }
+            Action::Renamed => {}
         }
+        self.touched.insert(id);
+        self.desk.inspect(id);
+        Ok(())
     }
 
-    async fn inspect(&mut self, id: ContainerId) -> anyhow::Result<()> {
-        match self.docker.inspect(id).await {
-            Ok(Some(container)) => {
+    pub(super) async fn on_answer(&mut self, answer: Answer) -> anyhow::Result<()> {
+        match answer {
+            Answer::Listed(inventory) => {
+                let networks_changed = inventory.networks != self.inventory.networks;
+                self.inventory = inventory;
+                if networks_changed {
+                    self.bridges.networks_changed();
+                    self.refresh_scopes().await?;
+                }
+                if networks_changed || self.bridges.has_waiting() {
+                    let links = self.links.dump().await?;
+                    self.attach_all(&links).await;
+                    self.bridges.stop_waiting();
+                }
+                // What happened while Docker was listing may be missing.
+                for id in std::mem::take(&mut self.touched) {
+                    self.desk.inspect(id);
+                }
+            }
+            Answer::Inspected(id, Some(container)) => {
                 if container.netns.is_some() {
                     self.unknown.0.remove(&id);
                 }
-                self.inventory.containers.insert(id, container);
+                self.inventory.containers.insert(id, *container);
             }
-            Ok(None) => {
+            Answer::Inspected(id, None) => {
                 self.inventory.containers.remove(&id);
             }
-            // Events are a hint: the next listing will tell.
-            Err(error) => log::warn!("{:#}", anyhow::Error::from(error)),
         }
         self.resolve().await
     }
@@ -72,7 +82,7 @@ impl Daemon {
     /// Gives every attached interface that has come to be known its container's name, MAC address and served ports.
     pub(super) async fn resolve(&mut self) -> anyhow::Result<()> {
         for meter in self.counting.meters() {
-            let placement = self.veths.placements().get(&meter.ifindex);
+            let placement = self.veths.get(meter.ifindex).map(|veth| &veth.placement);
             let Owner::Container(container) = owner(&meter, placement, &self.inventory) else { continue };
             if meter.container.as_ref() != Some(&container) {
                 self.counting.set_container(meter.slot, &container)?;
@@ -83,14 +93,20 @@ impl Daemon {
     }
 
     async fn resolve_live(&mut self, meter: &Meter, container: &ContainerName) -> anyhow::Result<()> {
-        let Some(link) = self.veths.link(meter.ifindex) else { return Ok(()) };
-        let netns = self.veths.placements().get(&meter.ifindex).and_then(|placement| placement.netns);
-        let mac = match (netns, link.peer_index) {
-            (Some(netns), Some(index)) => self.links.peer_mac(netns, index).await?,
-            _ => None,
-        };
+        let Some(veth) = self.veths.get(meter.ifindex) else { return Ok(()) };
+        let netns = veth.placement.netns;
         let traced = self.trace.as_ref().is_some_and(|trace| is_called(container, &trace.container));
-        self.counting.set_registration(meter.slot, mac, traced)?;
+        let mut registered = veth.registered;
+        if registered.mac.is_none()
+            && let (Some(netns), Some(index)) = (netns, veth.link.peer_index)
+        {
+            registered.mac = self.links.peer_mac(netns, index).await?;
+        }
+        registered.traced = traced;
+        if registered != veth.registered {
+            self.counting.set_registration(meter.slot, registered.mac, traced)?;
+            self.veths.set_registered(meter.ifindex, registered);
+        }
         let Some(owner) = netns.and_then(|netns| container_in(&self.inventory, netns)) else { return Ok(()) };
         let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == netns);
         let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();

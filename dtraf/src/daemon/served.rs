@@ -101,10 +101,9 @@ impl Daemon {
         known.extend(found.ports);
         for meter in self.counting.meters() {
             if meter.container.as_ref().is_some_and(|container| container.id == owner.id)
-                && self.veths.link(meter.ifindex).is_some()
+                && self.veths.get(meter.ifindex).is_some()
             {
-                let tenants =
-                    self.inventory.containers.values().filter(|tenant| tenant.netns == owner.netns);
+                let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == owner.netns);
                 let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
                 self.served.update(&mut self.counting, meter.slot, &owner, exposed)?;
             }

@@ -11,67 +11,89 @@ use crate::accounting::identity::{IfIndex, NetnsId};
 use crate::clock;
 use crate::links::{Link, LinkEvent, LinkKind};
 
-/// The host's ends of veths, and where they lead.
+/// The host's ends of containers' veths.
 #[derive(Debug, Default)]
-pub(super) struct Veths {
-    links: BTreeMap<IfIndex, Link>,
-    placements: BTreeMap<IfIndex, Placement>,
+pub(super) struct Veths(BTreeMap<IfIndex, Veth>);
+
+/// One of them, and where it leads.
+#[derive(Debug)]
+pub(super) struct Veth {
+    pub(super) link: Link,
+    pub(super) placement: Placement,
+    pub(super) registered: Registered,
+}
+
+/// What the programs were told about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Registered {
+    pub(super) mac: Option<u64>,
+    pub(super) traced: bool,
 }
 
 impl Veths {
-    pub(super) fn placements(&self) -> &BTreeMap<IfIndex, Placement> {
-        &self.placements
+    pub(super) fn placements(&self) -> BTreeMap<IfIndex, Placement> {
+        self.0.iter().map(|(ifindex, veth)| (*ifindex, veth.placement.clone())).collect()
     }
 
-    pub(super) fn link(&self, ifindex: IfIndex) -> Option<&Link> {
-        self.links.get(&ifindex)
+    pub(super) fn get(&self, ifindex: IfIndex) -> Option<&Veth> {
+        self.0.get(&ifindex)
     }
 
-    fn insert(&mut self, link: Link, bridge: Option<&str>) {
-        let placement = self.placements.entry(link.ifindex).or_default();
-        // A link on its way out says no more where it leads.
-        placement.netns = link.peer_netns.or(placement.netns);
-        placement.bridge = bridge.map(str::to_owned).or(placement.bridge.take());
-        self.links.insert(link.ifindex, link);
+    pub(super) fn set_registered(&mut self, ifindex: IfIndex, registered: Registered) {
+        if let Some(veth) = self.0.get_mut(&ifindex) {
+            veth.registered = registered;
+        }
     }
 
-    fn remove(&mut self, ifindex: IfIndex) -> Option<Placement> {
-        self.links.remove(&ifindex);
-        self.placements.remove(&ifindex)
+    /// Returns whether it is new.
+    fn insert(&mut self, link: Link, bridge: Option<&str>) -> bool {
+        let known = self.0.remove(&link.ifindex);
+        let is_new = known.is_none();
+        let (before, registered) = known.map(|veth| (veth.placement, veth.registered)).unwrap_or_default();
+        let placement = Placement {
+            // A link on its way out says no more where it leads.
+            netns: link.peer_netns.or(before.netns),
+            bridge: bridge.map(str::to_owned).or(before.bridge),
+        };
+        self.0.insert(link.ifindex, Veth { link, placement, registered });
+        is_new
     }
 
     fn leads_to(&self, netns: NetnsId) -> bool {
-        self.placements.values().any(|placement| placement.netns == Some(netns))
+        self.0.values().any(|veth| veth.placement.netns == Some(netns))
     }
 }
 
 impl Daemon {
-    /// Lists everything, takes over what is attached, and attaches to what is not.
+    /// Takes over what is attached, and attaches to what is not.
     pub(super) async fn take_stock(&mut self) -> anyhow::Result<()> {
-        self.inventory = self.catalogue.list().await?;
         self.refresh_scopes().await?;
         let links = self.links.dump().await?;
         self.note_links(&links);
         self.counting.adopt(&links).context("take over what is attached")?;
-        self.attach_all(&links).await?;
+        let failures = self.attach_all(&links).await;
+        if self.veths.0.is_empty()
+            && let Some(failure) = failures.into_iter().next()
+        {
+            return Err(failure);
+        }
         self.resolve().await
     }
 
     /// Lists everything again, after events may have been lost.
     pub(super) async fn reconcile(&mut self) -> anyhow::Result<()> {
-        self.inventory = self.catalogue.list().await?;
-        self.bridges.networks_changed();
+        self.desk.list();
         self.refresh_scopes().await?;
         let links = self.links.dump().await?;
         let present: BTreeSet<IfIndex> = links.iter().map(|link| link.ifindex).collect();
         let gone: Vec<IfIndex> =
-            self.veths.links.keys().copied().filter(|known| !present.contains(known)).collect();
+            self.veths.0.keys().copied().filter(|known| !present.contains(known)).collect();
         for ifindex in gone {
             self.on_gone(ifindex)?;
         }
         self.note_links(&links);
-        self.attach_all(&links).await?;
-        self.resolve().await
+        self.attach_all(&links).await;
+        Ok(())
     }
 
     fn note_links(&mut self, links: &[Link]) {
@@ -80,11 +102,16 @@ impl Daemon {
         }
     }
 
-    async fn attach_all(&mut self, links: &[Link]) -> anyhow::Result<()> {
+    /// Attaches to what is not attached. One interface that fails is no reason not to count the others.
+    pub(super) async fn attach_all(&mut self, links: &[Link]) -> Vec<anyhow::Error> {
+        let mut failures = Vec::new();
         for link in links {
-            self.consider(link).await?;
+            if let Err(failure) = self.consider(link).await {
+                log::error!("{failure:#}");
+                failures.push(failure);
+            }
         }
-        Ok(())
+        failures
     }
 
     pub(super) async fn on_link(&mut self, event: LinkEvent) -> anyhow::Result<()> {
@@ -94,10 +121,12 @@ impl Daemon {
                 Ok(())
             }
             LinkEvent::Changed(link) => {
-                let before = self.veths.placements.get(&link.ifindex).and_then(|placement| placement.netns);
-                self.consider(&link).await?;
-                let now = self.veths.placements.get(&link.ifindex).and_then(|placement| placement.netns);
-                if now == before { Ok(()) } else { self.resolve().await }
+                let netns = |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
+                let before = netns(self);
+                if let Err(failure) = self.consider(&link).await {
+                    log::error!("{failure:#}");
+                }
+                if netns(self) == before { Ok(()) } else { self.resolve().await }
             }
             LinkEvent::Gone(ifindex) => {
                 self.bridges.remove(ifindex);
@@ -113,9 +142,7 @@ impl Daemon {
         if !self.is_dockers(bridge).await? {
             return Ok(());
         }
-        let is_new = self.veths.link(link.ifindex).is_none();
-        self.veths.insert(link.clone(), self.bridges.name(bridge));
-        if !is_new {
+        if !self.veths.insert(link.clone(), self.bridges.name(bridge)) {
             return Ok(());
         }
         match self.counting.attach(link, clock::now()) {
@@ -127,18 +154,18 @@ impl Daemon {
                 Ok(())
             }
             // It may have gone while it was attached to: then its RTM_DELLINK is on the way.
-            Err(error) => match self.links.link(link.ifindex).await? {
-                Some(_) => Err(error.into()),
-                None => {
-                    log::debug!("{} was gone before it could be attached to: {error}", link.name);
-                    self.veths.remove(link.ifindex);
-                    Ok(())
+            Err(error) => {
+                self.veths.0.remove(&link.ifindex);
+                if self.links.link(link.ifindex).await?.is_some() {
+                    return Err(error).context("count a container's interface");
                 }
-            },
+                log::debug!("{} was gone before it could be attached to: {error}", link.name);
+                Ok(())
+            }
         }
     }
 
-    /// Asks Docker about a bridge that neither it nor the host has told of yet.
+    /// Whether a bridge is one of Docker's. Where Docker has not told of it yet, the answer is no until it has.
     async fn is_dockers(&mut self, bridge: IfIndex) -> anyhow::Result<bool> {
         if self.bridges.name(bridge).is_none()
             && let Some(link) = self.links.link(bridge).await?
@@ -146,13 +173,12 @@ impl Daemon {
         {
             self.bridges.insert(link.ifindex, &link.name);
         }
-        if self.bridges.kin(bridge, &self.inventory) == Kin::Unknown {
-            self.inventory = self.catalogue.list().await?;
-            if self.bridges.kin(bridge, &self.inventory) == Kin::Unknown {
-                self.bridges.set_foreign(bridge);
-            }
+        let kin = self.bridges.kin(bridge, &self.inventory);
+        if kin == Kin::Unknown {
+            self.bridges.wait_for(bridge);
+            self.desk.list();
         }
-        Ok(self.bridges.kin(bridge, &self.inventory) == Kin::Docker)
+        Ok(kin == Kin::Docker)
     }
 
     /// Books the last counts of an interface.
@@ -164,7 +190,7 @@ impl Daemon {
             self.retired.insert(slot, now);
             self.served.forget(slot);
         }
-        let netns = self.veths.remove(ifindex).and_then(|placement| placement.netns);
+        let netns = self.veths.0.remove(&ifindex).and_then(|veth| veth.placement.netns);
         if let Some(netns) = netns.filter(|netns| !self.veths.leads_to(*netns)) {
             // The kernel gives the number to the next namespace at once.
             for container in self.inventory.containers.values_mut() {

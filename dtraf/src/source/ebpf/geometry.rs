@@ -54,8 +54,8 @@ fn possible_cpus() -> Result<u32, EbpfError> {
 
 /// The last number of a CPU list (`0-3`, `0`, `0,2-5`), plus one.
 fn parse_cpus(list: &str) -> Option<u32> {
-    let last: u32 = list.rsplit([',', '-']).next()?.parse().ok()?;
-    last.checked_add(1)
+    let highest: u32 = list.rsplit([',', '-']).next()?.parse().ok()?;
+    highest.checked_add(1)
 }
 
 #[cfg(test)]

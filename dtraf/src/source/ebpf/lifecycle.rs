@@ -94,7 +94,7 @@ impl Counting {
         put_text(&mut record.interface, &link.name);
         let quota = SlotState { quota: self.ports_per_interface, entries: 0 };
         self.set_slot_state(slot, quota)?;
-        self.meters.write(&mut self.maps, slot, record)?;
+        self.meters.write(&mut self.maps, slot, &record)?;
         match self.attach_recorded(slot, link) {
             Ok(()) => Ok(slot),
             Err(error) => {
@@ -159,7 +159,7 @@ impl Counting {
             .map_err(|source| EbpfError::Map { map: maps::ASKED, source })?;
         // The generation stays, so that the next one is higher.
         let generation = self.meters.get(slot).map_or(0, |record| record.generation);
-        self.meters.write(&mut self.maps, slot, MeterRecord { generation, ..MeterRecord::FREE })
+        self.meters.write(&mut self.maps, slot, &MeterRecord { generation, ..MeterRecord::FREE })
     }
 
     /// Notes whose interface it is.

@@ -48,16 +48,13 @@ impl Counting {
     pub(crate) fn start(pins: PinDirectory, options: &Options) -> Result<Self, EbpfError> {
         let lock = pins.claim()?;
         let pinned = pinned_geometry(&pins)?;
-        let geometry = match pinned {
-            Some(geometry) => {
-                // aya takes a pinned map without comparing it with what the object asks for.
-                drop(Maps::open(&pins, geometry, Access::Read)?);
-                geometry
-            }
-            None => {
-                remove_incomplete(&pins)?;
-                geometry::choose(options.limits)?
-            }
+        let geometry = if let Some(geometry) = pinned {
+            // aya takes a pinned map without comparing it with what the object asks for.
+            drop(Maps::open(&pins, geometry, Access::Read)?);
+            geometry
+        } else {
+            remove_incomplete(&pins)?;
+            geometry::choose(options.limits)?
         };
         let mut ebpf = load_object(&pins, geometry, options)?;
         if pinned.is_none() {

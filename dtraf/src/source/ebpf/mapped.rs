@@ -53,8 +53,13 @@ impl<T> Mapped<T> {
     /// The words of the value at `index`, which must be within the map.
     pub(super) fn words(&self, index: usize) -> &[AtomicU64] {
         assert!(index < self.len, "index {index} of a map of {} values", self.len);
-        // SAFETY: the mapping is `len` values of `WORDS` words long and starts at a page.
-        let first = unsafe { self.memory.as_ptr().cast::<AtomicU64>().add(index * Self::WORDS) };
+        #[expect(
+            clippy::cast_ptr_alignment,
+            reason = "a mapping starts at a page, and values are whole words"
+        )]
+        let words = self.memory.as_ptr().cast::<AtomicU64>();
+        // SAFETY: the mapping is `len` values of `WORDS` words long.
+        let first = unsafe { words.add(index * Self::WORDS) };
         // SAFETY: as above; it lives as long as `self`; atomic words may be written by the kernel at any time.
         unsafe { std::slice::from_raw_parts(first, Self::WORDS) }
     }
@@ -70,10 +75,6 @@ impl<T> Mapped<T> {
     pub(super) fn store(&self, index: usize, word: usize, value: u64) {
         assert!(self.writable, "a map opened for reading is never written");
         self.words(index)[word].store(value, Ordering::Release);
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aya::maps::lpm_trie::LpmTrie;
-use aya::maps::{Array, HashMap, Map, MapData};
+use aya::maps::{Array, HashMap, Map, MapData, MapInfo};
 use dtraf_common::abi::{
     AskedPorts, Geometry, Interface, KeySet, LAYOUT_VERSION, MeterRecord, PortCounters, ScopeRoots,
     SlotState, SlotTotals, maps,
@@ -43,7 +43,7 @@ pub(super) fn pinned_geometry(pins: &PinDirectory) -> Result<Option<Geometry>, E
         return Ok(None);
     }
     let data = open(&path)?;
-    expect(&path, "value size", data.info(), |info| info.value_size(), size_of::<Geometry>())?;
+    expect(&path, "value size", data.info(), MapInfo::value_size, size_of::<Geometry>())?;
     let array: Array<_, Plain<Geometry>> = typed(maps::GEOMETRY, Map::Array(data))?;
     let Plain(geometry) =
         array.get(&0, 0).map_err(|source| EbpfError::Map { map: maps::GEOMETRY, source })?;
@@ -62,8 +62,8 @@ impl Maps {
         let opened = |name, value_size: usize, entries: u32| -> Result<MapData, EbpfError> {
             let path = pins.map(name);
             let data = open(&path)?;
-            expect(&path, "value size", data.info(), |info| info.value_size(), value_size)?;
-            expect(&path, "number of entries", data.info(), |info| info.max_entries(), entries as usize)?;
+            expect(&path, "value size", data.info(), MapInfo::value_size, value_size)?;
+            expect(&path, "number of entries", data.info(), MapInfo::max_entries, entries as usize)?;
             Ok(data)
         };
         let Geometry { cpus, slots, interfaces, sets, .. } = geometry;
@@ -102,8 +102,8 @@ fn typed<T: TryFrom<Map, Error = aya::maps::MapError>>(map: &'static str, data: 
 fn expect(
     path: &Path,
     property: &'static str,
-    info: Result<aya::maps::MapInfo, aya::maps::MapError>,
-    of: impl Fn(&aya::maps::MapInfo) -> u32,
+    info: Result<MapInfo, aya::maps::MapError>,
+    of: impl Fn(&MapInfo) -> u32,
     expected: usize,
 ) -> Result<(), EbpfError> {
     let info = info.map_err(|source| EbpfError::OpenMap { path: path.to_owned(), source })?;

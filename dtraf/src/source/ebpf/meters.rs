@@ -63,15 +63,15 @@ impl Meters {
         &mut self,
         maps: &mut Maps,
         slot: Slot,
-        record: MeterRecord,
+        record: &MeterRecord,
     ) -> Result<(), EbpfError> {
         maps.meters
-            .set(u32::from(slot.0), Plain(record), 0)
+            .set(u32::from(slot.0), Plain(*record), 0)
             .map_err(|source| EbpfError::Map { map: maps::METERS, source })?;
         if record.state == MeterRecord::STATE_FREE {
             self.records.remove(&slot);
         } else {
-            self.records.insert(slot, record);
+            self.records.insert(slot, *record);
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Meters {
     ) -> Result<(), EbpfError> {
         let Some(mut record) = self.records.get(&slot).copied() else { return Ok(()) };
         change(&mut record);
-        if self.records.get(&slot) == Some(&record) { Ok(()) } else { self.write(maps, slot, record) }
+        if self.records.get(&slot) == Some(&record) { Ok(()) } else { self.write(maps, slot, &record) }
     }
 }
 

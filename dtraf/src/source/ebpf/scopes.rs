@@ -52,7 +52,7 @@ impl Counting {
         let roots: Box<[u8; 1 << 16]> = roots.try_into().expect("one scope for each value of 16 bits");
         self.maps
             .scope_roots
-            .set(family as u32, &*roots, 0)
+            .set(family as u32, *roots, 0)
             .map_err(|source| EbpfError::Map { map: maps::SCOPE_ROOTS, source })
     }
 }

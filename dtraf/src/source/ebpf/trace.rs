@@ -76,12 +76,11 @@ fn readable(text: &str) -> Option<String> {
         Direction::Transmitted => "tx",
     };
     let scope = Scope::try_from(raw("scope")?).ok()?;
-    let booked = match Bucket::try_from(raw("bucket")?) {
-        Ok(bucket) => format!("bucket {bucket:?}"),
-        Err(_) => {
-            let role = Role::try_from(raw("role")?).ok()?;
-            format!("{role:?} port {} of protocol {}", field("port")?, field("protocol")?)
-        }
+    let booked = if let Ok(bucket) = Bucket::try_from(raw("bucket")?) {
+        format!("bucket {bucket:?}")
+    } else {
+        let role = Role::try_from(raw("role")?).ok()?;
+        format!("{role:?} port {} of protocol {}", field("port")?, field("protocol")?)
     };
     let (skb, added, packets) = (field("skb_bytes")?, field("added_bytes")?, field("added_packets")?);
     let wire = skb.wrapping_add(added);
