@@ -13,7 +13,7 @@ use crate::world::Registered;
 pub(crate) const NO_BUCKET: u64 = 0xff;
 
 /// A decision in one argument. From bit 0 on: port (16), slot (16), protocol (8), bucket (8), role (4), scope (4),
-/// direction (1).
+/// direction (1), family (1).
 #[inline(always)]
 pub(crate) fn pack(interface: &Registered, direction: Direction, decision: &Decision, bucket: u64) -> u64 {
     u64::from(decision.port)
@@ -23,6 +23,7 @@ pub(crate) fn pack(interface: &Registered, direction: Direction, decision: &Deci
         | (decision.role as u64) << 48
         | (decision.scope as u64) << 52
         | (direction as u64) << 56
+        | (decision.family as u64) << 57
 }
 
 #[inline(always)]
@@ -36,9 +37,10 @@ pub(crate) fn record(skb: *mut __sk_buff, decision: u64, size: &Size) {
 fn log(skb: *mut __sk_buff, decision: u64, skb_bytes: u64, added_bytes: u64, added_packets: u64) {
     info!(
         &skb,
-        "slot={} direction={} scope={} protocol={} role={} port={} bucket={} skb_bytes={} added_bytes={} added_packets={}",
+        "slot={} direction={} family={} scope={} protocol={} role={} port={} bucket={} skb_bytes={} added_bytes={} added_packets={}",
         decision >> 16 & 0xffff,
-        decision >> 56,
+        decision >> 56 & 1,
+        decision >> 57 & 1,
         decision >> 52 & 0xf,
         decision >> 32 & 0xff,
         decision >> 48 & 0xf,

@@ -84,6 +84,17 @@ impl Config {
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
         })
     }
+
+    /// Output takes the place of what was on the terminal before.
+    pub(crate) fn is_drawn(&self, stdout: Stdout) -> bool {
+        let on_terminal = matches!(stdout, Stdout::Terminal { .. });
+        match self {
+            Self::Run(Run { view: Some(view), pace: Pace::Every(_), trace: None, .. }) => {
+                on_terminal && view.format == Format::Table
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Run {

@@ -115,7 +115,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
         ticks: 0,
     };
     daemon.take_stock().await?;
-    log::info!("counting {} interfaces of {engine}", daemon.counting.meters().len());
+    log::info!("counting {} interfaces of {engine}", daemon.veths.len());
     let mut printer = Printer::new(config.view, host::origin());
     match config.pace {
         Pace::Once => daemon.once(&mut printer).await,

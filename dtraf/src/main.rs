@@ -27,11 +27,14 @@ use self::config::Config;
 use self::terminal::Stdout;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,aya=warn")).init();
-    let config = match Config::resolve(Cli::parse(), Stdout::look()) {
+    let stdout = Stdout::look();
+    let config = match Config::resolve(Cli::parse(), stdout) {
         Ok(config) => config,
         Err(error) => return exit::with(Err(error.into())),
     };
+    // Lines in between would spoil a table that is drawn again and again.
+    let level = if config.is_drawn(stdout) { "warn" } else { "info" };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     exit::with(run(config))
 }
 

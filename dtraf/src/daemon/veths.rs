@@ -39,6 +39,10 @@ impl Veths {
         self.0.get(&ifindex)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn set_registered(&mut self, ifindex: IfIndex, registered: Registered) {
         if let Some(veth) = self.0.get_mut(&ifindex) {
             veth.registered = registered;

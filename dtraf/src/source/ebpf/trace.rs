@@ -1,7 +1,7 @@
 //! `--trace`: the programs' records of single decisions, as lines of the log.
 
 use aya_log::EbpfLogger;
-use dtraf_common::abi::{Bucket, Direction, Role, Scope, maps};
+use dtraf_common::abi::{Bucket, Direction, Family, Role, Scope, maps};
 use log::{Log, Metadata, Record};
 
 use super::error::EbpfError;
@@ -13,6 +13,7 @@ pub(crate) const RECORDS_PER_SECOND: u64 = 100;
 impl Counting {
     /// The trace records; flushing them puts them into the log.
     pub(crate) fn trace(&mut self) -> Result<Records, EbpfError> {
+        self.refill_trace()?;
         EbpfLogger::init_with_logger(&mut self.ebpf, Readable).map(Records).map_err(EbpfError::Trace)
     }
 
@@ -80,7 +81,11 @@ fn readable(text: &str) -> Option<String> {
         format!("bucket {bucket:?}")
     } else {
         let role = Role::try_from(raw("role")?).ok()?;
-        format!("{role:?} port {} of protocol {}", field("port")?, field("protocol")?)
+        let family = match Family::try_from(raw("family")?).ok()? {
+            Family::V4 => "ipv4",
+            Family::V6 => "ipv6",
+        };
+        format!("{role:?} port {} of {family} protocol {}", field("port")?, field("protocol")?)
     };
     let (skb, added, packets) = (field("skb_bytes")?, field("added_bytes")?, field("added_packets")?);
     let wire = skb.wrapping_add(added);
@@ -100,12 +105,12 @@ mod tests {
 
     #[test]
     fn records_become_words() {
-        let text = "slot=1 direction=1 scope=0 protocol=6 role=1 port=80 bucket=255 skb_bytes=2962 added_bytes=66 added_packets=1";
+        let text = "slot=1 direction=1 family=0 scope=0 protocol=6 role=1 port=80 bucket=255 skb_bytes=2962 added_bytes=66 added_packets=1";
         assert_eq!(
             readable(text).unwrap(),
-            "slot 1 tx internet server port 80 of protocol 6: 3028 bytes in 2 packets on the wire, 2962 in one skb"
+            "slot 1 tx internet server port 80 of ipv4 protocol 6: 3028 bytes in 2 packets on the wire, 2962 in one skb"
         );
-        let text = "slot=1 direction=0 scope=5 protocol=0 role=0 port=0 bucket=0 skb_bytes=42 added_bytes=0 added_packets=0";
+        let text = "slot=1 direction=0 family=0 scope=5 protocol=0 role=0 port=0 bucket=0 skb_bytes=42 added_bytes=0 added_packets=0";
         assert_eq!(
             readable(text).unwrap(),
             "slot 1 rx other bucket l2: 42 bytes in 1 packets on the wire, 42 in one skb"
