@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod books;
 pub mod report;
 pub mod traffic;
 
@@ -21,11 +22,13 @@ mod docker;
 mod dtraf;
 mod host;
 mod image;
+mod kernel;
 mod lab;
 mod link;
 mod outside;
 mod place;
 mod process;
+mod shared;
 
 pub use built::built;
 pub use capture::{Capture, Captured};
@@ -33,8 +36,10 @@ pub use container::{Container, ContainerSpec};
 pub use deadline::{Patience, eventually};
 pub use dtraf::{Dtraf, Running};
 pub use host::{HostState, Namespaces, cgroups_of, hierarchies};
+pub use kernel::Kernel;
 pub use lab::{Lab, LabOptions};
 pub use link::{Counters, Side, Veth};
 pub use outside::Outside;
 pub use place::Place;
 pub use process::{Ended, Process};
+pub use shared::Shared;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,15 +13,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::answer;
 
-/// How the names of labs, and so of their control groups, begin. The keeper's number follows.
-const NAME_PREFIX: &str = "dtraf-lab-";
-
 /// Makes a world, prints its name and its first process, waits for the standard input to close, takes the world away.
 pub(crate) fn run() -> Result<()> {
-    for abandoned in abandoned_worlds()? {
-        remove_cgroups(&abandoned)?;
-    }
-    let name = format!("{NAME_PREFIX}{}", std::process::id());
+    let siblings = prefix()?;
+    remove_abandoned(&siblings)?;
+    let name = format!("{siblings}{}", std::process::id());
     let own = std::env::current_exe().context("find this program's own file")?;
     // Should the keeper be killed, unshare goes with it, and the world with unshare.
     let mut unshare = Command::new("setpriv")
@@ -62,21 +59,28 @@ fn only_child(pid: u32) -> Result<u32> {
     children.trim().parse().with_context(|| format!("read the one child of {pid} from {children:?}"))
 }
 
-/// Worlds whose keeper was killed before it could clean up.
-fn abandoned_worlds() -> Result<Vec<String>> {
-    let mut names = Vec::new();
+/// How the names of labs, and so of their control groups, begin; the keeper's number follows.
+///
+/// Processes have their numbers in a process namespace, control groups are there for all: the prefix tells them apart.
+fn prefix() -> Result<String> {
+    let namespace = fs::metadata("/proc/self/ns/pid").context("look at the process namespace")?.ino();
+    Ok(format!("dtraf-lab-{namespace}-"))
+}
+
+/// Removes what is left of worlds whose keeper was killed before it could clean up.
+fn remove_abandoned(siblings: &str) -> Result<()> {
     for hierarchy in hierarchies()? {
         for entry in fs::read_dir(&hierarchy).with_context(|| format!("list {}", hierarchy.display()))? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let keeper = name.strip_prefix(NAME_PREFIX).and_then(|number| number.parse::<u32>().ok());
+            let group = entry?;
+            let name = group.file_name().to_string_lossy().into_owned();
+            let keeper = name.strip_prefix(siblings).and_then(|number| number.parse::<u32>().ok());
             if keeper.is_some_and(|keeper| !Path::new(&format!("/proc/{keeper}")).exists()) {
-                names.push(name);
+                // What cannot be removed yet will be by the next one.
+                remove_tree(&group.path());
             }
         }
     }
-    names.sort();
-    names.dedup();
-    Ok(names)
+    Ok(())
 }
 
 fn remove_cgroups(name: &str) -> Result<()> {
