@@ -33,7 +33,8 @@ impl Place {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.init.to_string());
-        command.args(["--mount", "--net", "--pid", "--ipc", "--uts", "--"]);
+        // The root too: the lab may have been started in a chroot, and its mounts alone would lead out of that.
+        command.args(["--mount", "--root", "--net", "--pid", "--ipc", "--uts", "--"]);
         if let Some(pid) = self.network_of {
             // By the lab's /proc, so only once inside.
             command.arg("nsenter").arg(format!("--net=/proc/{pid}/ns/net")).arg("--");
