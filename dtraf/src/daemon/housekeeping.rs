@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Daemon;
-use crate::accounting::identity::{Slot, Timestamp};
 use crate::accounting::ledger::MeterId;
 use crate::accounting::scope::Scopes;
 use crate::accounting::snapshot::Life;
@@ -43,6 +42,7 @@ impl Daemon {
     /// a process that follows this one finds them there.
     pub(super) fn free_slots(&mut self) -> anyhow::Result<()> {
         let now = clock::now();
+        let mut done = Vec::new();
         for meter in self.counting.meters() {
             if meter.life != Life::Retired {
                 continue;
@@ -53,16 +53,15 @@ impl Daemon {
                 .as_ref()
                 .is_some_and(|container| self.inventory.containers.contains_key(&container.id));
             if now.since(since) >= GRACE && (!is_known || self.counting.is_nearly_full()) {
-                self.free(meter.slot, MeterId { slot: meter.slot, generation: meter.generation }, now)?;
+                done.push(MeterId { slot: meter.slot, generation: meter.generation });
             }
         }
-        Ok(())
-    }
-
-    fn free(&mut self, slot: Slot, meter: MeterId, now: Timestamp) -> anyhow::Result<()> {
-        self.ledger.close(meter, now);
-        self.counting.release(slot)?;
-        self.retired.remove(&slot);
+        for meter in &done {
+            self.ledger.close(*meter, now);
+            self.retired.remove(&meter.slot);
+        }
+        let slots: Vec<_> = done.into_iter().map(|meter| meter.slot).collect();
+        self.counting.release(&slots)?;
         Ok(())
     }
 

@@ -30,6 +30,13 @@ pub(super) struct Registered {
     pub(super) traced: bool,
 }
 
+/// What came of looking at a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Considered {
+    Attached,
+    Nothing,
+}
+
 impl Veths {
     pub(super) fn placements(&self) -> BTreeMap<IfIndex, Placement> {
         self.0.iter().map(|(ifindex, veth)| (*ifindex, veth.placement.clone())).collect()
@@ -109,13 +116,35 @@ impl Daemon {
     /// Attaches to what is not attached. One interface that fails is no reason not to count the others.
     pub(super) async fn attach_all(&mut self, links: &[Link]) -> Vec<anyhow::Error> {
         let mut failures = Vec::new();
+        let mut attached = 0;
         for link in links {
-            if let Err(failure) = self.consider(link).await {
-                log::error!("{failure:#}");
-                failures.push(failure);
+            match self.consider(link).await {
+                Ok(Considered::Attached) => attached += 1,
+                Ok(Considered::Nothing) => {}
+                Err(failure) => {
+                    log::error!("{failure:#}");
+                    failures.push(failure);
+                }
             }
         }
+        if attached != 0
+            && let Err(failure) = self.welcome(None).await
+        {
+            log::error!("{failure:#}");
+        }
         failures
+    }
+
+    /// What is done once for all that was just attached to.
+    async fn welcome(&mut self, one: Option<IfIndex>) -> anyhow::Result<()> {
+        let counted = self.counting.snapshot(clock::now());
+        let carried = match one {
+            Some(ifindex) => self.links.link(ifindex).await?.into_iter().collect(),
+            None => self.links.dump().await?,
+        };
+        self.counting.settle(&counted, &carried, &mut self.sightings)?;
+        self.counting.share_table()?;
+        Ok(())
     }
 
     pub(super) async fn on_link(&mut self, event: LinkEvent) -> anyhow::Result<()> {
@@ -127,8 +156,10 @@ impl Daemon {
             LinkEvent::Changed(link) => {
                 let netns = |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
                 let before = netns(self);
-                if let Err(failure) = self.consider(&link).await {
-                    log::error!("{failure:#}");
+                match self.consider(&link).await {
+                    Ok(Considered::Attached) => self.welcome(Some(link.ifindex)).await?,
+                    Ok(Considered::Nothing) => {}
+                    Err(failure) => log::error!("{failure:#}"),
                 }
                 if netns(self) == before { Ok(()) } else { self.resolve().await }
             }
@@ -141,32 +172,23 @@ impl Daemon {
     }
 
     /// Attaches to a link that is a container's.
-    async fn consider(&mut self, link: &Link) -> anyhow::Result<()> {
-        let Some(bridge) = link.master.filter(|_| link.kind == LinkKind::Veth) else { return Ok(()) };
-        if !self.is_dockers(bridge).await? {
-            return Ok(());
+    async fn consider(&mut self, link: &Link) -> anyhow::Result<Considered> {
+        let Some(bridge) = link.master.filter(|_| link.kind == LinkKind::Veth) else {
+            return Ok(Considered::Nothing);
+        };
+        if !self.is_dockers(bridge).await? || !self.veths.insert(link.clone(), self.bridges.name(bridge)) {
+            return Ok(Considered::Nothing);
         }
-        if !self.veths.insert(link.clone(), self.bridges.name(bridge)) {
-            return Ok(());
+        let Err(error) = self.counting.attach(link, clock::now()) else {
+            return Ok(Considered::Attached);
+        };
+        // It may have gone while it was attached to: then its RTM_DELLINK is on the way.
+        self.veths.0.remove(&link.ifindex);
+        if self.links.link(link.ifindex).await?.is_some() {
+            return Err(error).context("count a container's interface");
         }
-        match self.counting.attach(link, clock::now()) {
-            Ok(_) => {
-                let counted = self.counting.snapshot(clock::now());
-                let carried = self.links.link(link.ifindex).await?;
-                self.counting.settle(&counted, carried.as_slice(), &mut self.sightings)?;
-                self.counting.share_table()?;
-                Ok(())
-            }
-            // It may have gone while it was attached to: then its RTM_DELLINK is on the way.
-            Err(error) => {
-                self.veths.0.remove(&link.ifindex);
-                if self.links.link(link.ifindex).await?.is_some() {
-                    return Err(error).context("count a container's interface");
-                }
-                log::debug!("{} was gone before it could be attached to: {error}", link.name);
-                Ok(())
-            }
-        }
+        log::debug!("{} was gone before it could be attached to: {error}", link.name);
+        Ok(Considered::Nothing)
     }
 
     /// Whether a bridge is one of Docker's. Where Docker has not told of it yet, the answer is no until it has.

@@ -7,7 +7,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 
 use aya::Ebpf;
-use aya::programs::links::{FdLink, LinkError, PinnedLink};
+use aya::programs::links::{FdLink, Link, LinkError, PinnedLink};
 use aya::programs::tc::{
     NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcError, TcHandle, qdisc_add_clsact,
 };
@@ -33,14 +33,8 @@ pub(crate) enum HookChoice {
 }
 
 /// Priority and handle of our clsact filters: first in line, and known again.
-pub(super) const PRIORITY: u16 = 1;
-pub(super) const HANDLE: TcHandle = TcHandle::new(0x6474, 0x7261);
-
-/// Which hooks to use from here on.
-#[derive(Debug)]
-pub(super) struct Hooks {
-    choice: HookChoice,
-}
+const PRIORITY: u16 = 1;
+const HANDLE: TcHandle = TcHandle::new(0x6474, 0x7261);
 
 /// An interface as attaching needs it.
 #[derive(Clone, Debug)]
@@ -49,40 +43,44 @@ pub(super) struct Interface<'a> {
     pub(super) name: &'a str,
 }
 
-/// What was done to an interface.
+/// Whether a kernel has TCX hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Attached {
-    pub(super) kind: HookKind,
-    /// It had no clsact qdisc before.
-    pub(super) made_clsact: bool,
+pub(super) enum TcxAttached {
+    Done,
+    Unsupported,
 }
 
-impl Hooks {
-    pub(super) fn new(choice: HookChoice) -> Self {
-        Self { choice }
+/// Attaches both programs to TCX hooks. Nothing was attached when the kernel has none.
+pub(super) fn attach_tcx(
+    ebpf: &mut Ebpf,
+    pins: &PinDirectory,
+    interface: &Interface<'_>,
+) -> Result<TcxAttached, EbpfError> {
+    check_name(interface)?;
+    match attach_tcx_hook(ebpf, pins, interface, Hook::Ingress) {
+        Err(EbpfError::Attach { source, .. }) if is_unsupported(&source) => Ok(TcxAttached::Unsupported),
+        result => result
+            .and_then(|()| attach_tcx_hook(ebpf, pins, interface, Hook::Egress))
+            .map(|()| TcxAttached::Done),
     }
+}
 
-    /// Attaches both programs to an interface that has none of ours.
-    pub(super) fn attach(
-        &mut self,
-        ebpf: &mut Ebpf,
-        pins: &PinDirectory,
-        interface: &Interface<'_>,
-    ) -> Result<Attached, EbpfError> {
-        check_name(interface)?;
-        if self.choice != HookChoice::Clsact {
-            match attach_tcx(ebpf, pins, interface) {
-                Err(EbpfError::Attach { source, .. })
-                    if self.choice == HookChoice::Auto && is_unsupported(&source) =>
-                {
-                    log::info!("this kernel has no TCX hooks; using clsact");
-                    self.choice = HookChoice::Clsact;
-                }
-                result => return result,
-            }
-        }
-        attach_clsact(ebpf, interface)
+/// Gives an interface a clsact qdisc. Returns whether it had none.
+pub(super) fn add_clsact(interface: &Interface<'_>) -> Result<bool, EbpfError> {
+    check_name(interface)?;
+    match qdisc_add_clsact(interface.name) {
+        Ok(()) => Ok(true),
+        Err(source) if is_there_already(&source) => Ok(false),
+        Err(source) => Err(EbpfError::AddClsact { interface: interface.name.to_owned(), source }),
     }
+}
+
+/// Takes our filters away. Returns whether both were there.
+pub(super) fn detach_clsact(interface: &str) -> bool {
+    let detach = |hook| clsact_link(interface, hook).map(Link::detach);
+    // Both, even when the first is not there.
+    let [ingress, egress] = [Hook::Ingress, Hook::Egress].map(|hook| matches!(detach(hook), Ok(Ok(()))));
+    ingress && egress
 }
 
 /// Puts this process's programs in place of those that an earlier one has attached, and attaches what is missing.
@@ -92,6 +90,10 @@ pub(super) fn replace(
     interface: &Interface<'_>,
     kind: HookKind,
 ) -> Result<(), EbpfError> {
+    if kind == HookKind::Clsact {
+        // The process before may have ended before it had added one.
+        add_clsact(interface)?;
+    }
     for hook in [Hook::Ingress, Hook::Egress] {
         match kind {
             HookKind::Tcx => replace_tcx(ebpf, pins, interface, hook)?,
@@ -105,17 +107,6 @@ pub(super) fn replace(
 pub(super) fn unpin_links(pins: &PinDirectory, ifindex: IfIndex) -> Result<(), EbpfError> {
     unpin(&pins.link(ifindex, Hook::Ingress))?;
     unpin(&pins.link(ifindex, Hook::Egress))
-}
-
-fn attach_tcx(
-    ebpf: &mut Ebpf,
-    pins: &PinDirectory,
-    interface: &Interface<'_>,
-) -> Result<Attached, EbpfError> {
-    for hook in [Hook::Ingress, Hook::Egress] {
-        attach_tcx_hook(ebpf, pins, interface, hook)?;
-    }
-    Ok(Attached { kind: HookKind::Tcx, made_clsact: false })
 }
 
 fn attach_tcx_hook(
@@ -181,18 +172,6 @@ fn replace_tcx(
     }
 }
 
-fn attach_clsact(ebpf: &mut Ebpf, interface: &Interface<'_>) -> Result<Attached, EbpfError> {
-    let made_clsact = match qdisc_add_clsact(interface.name) {
-        Ok(()) => true,
-        Err(source) if is_there_already(&source) => false,
-        Err(source) => return Err(EbpfError::AddClsact { interface: interface.name.to_owned(), source }),
-    };
-    for hook in [Hook::Ingress, Hook::Egress] {
-        replace_clsact(ebpf, interface, hook)?;
-    }
-    Ok(Attached { kind: HookKind::Clsact, made_clsact })
-}
-
 /// Makes our filter, or puts the program into the one that is there.
 fn replace_clsact(ebpf: &mut Ebpf, interface: &Interface<'_>, hook: Hook) -> Result<(), EbpfError> {
     let failed = |source| attach_failed(interface, hook, source);
@@ -217,7 +196,7 @@ fn replace_clsact(ebpf: &mut Ebpf, interface: &Interface<'_>, hook: Hook) -> Res
 }
 
 /// Our filter on an interface.
-pub(super) fn clsact_link(interface: &str, hook: Hook) -> io::Result<SchedClassifierLink> {
+fn clsact_link(interface: &str, hook: Hook) -> io::Result<SchedClassifierLink> {
     SchedClassifierLink::attached(interface, attach_type(hook), PRIORITY, HANDLE, None)
 }
 

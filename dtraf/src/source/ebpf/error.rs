@@ -57,6 +57,8 @@ pub(crate) enum EbpfError {
     Membarrier(#[source] io::Error),
     #[error("attach {hook:?} to {interface}")]
     Attach { interface: String, hook: TcAttachType, source: ProgramError },
+    #[error("attach to {interface}: this kernel has no TCX hooks (Linux 6.6); use `--attach clsact`")]
+    NoTcx { interface: String },
     #[error("add a clsact qdisc to {interface}")]
     AddClsact { interface: String, source: TcError },
     #[error("take over the link of {interface}")]

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps};
 
-use super::attach::{Interface, replace, unpin_links};
+use super::attach::{
+    HookChoice, Interface, TcxAttached, add_clsact, attach_tcx, detach_clsact, replace, unpin_links,
+};
 use super::error::EbpfError;
 use super::load::Counting;
 use super::meters::{hook, interface_name, meter, put_text, register, registration, unregister};
@@ -98,7 +100,7 @@ impl Counting {
         match self.attach_recorded(slot, link) {
             Ok(()) => Ok(slot),
             Err(error) => {
-                if let Err(undo) = self.retire_slot(slot).and_then(|()| self.release(slot)) {
+                if let Err(undo) = self.detach(slot, &link.name) {
                     log::warn!("undo attaching to {}: {undo}", link.name);
                 }
                 Err(error)
@@ -106,6 +108,7 @@ impl Counting {
         }
     }
 
+    /// The record says what is about to be done before it is done.
     fn attach_recorded(&mut self, slot: Slot, link: &Link) -> Result<(), EbpfError> {
         let entry = Registration {
             ifindex: link.ifindex.0.get(),
@@ -114,14 +117,25 @@ impl Counting {
         };
         register(&mut self.maps, entry, &link.name)?;
         let interface = Interface { ifindex: link.ifindex, name: &link.name };
-        let attached = self.hooks.attach(&mut self.ebpf, &self.pins, &interface)?;
+        if self.hooks != HookChoice::Clsact {
+            match attach_tcx(&mut self.ebpf, &self.pins, &interface)? {
+                TcxAttached::Done => return Ok(()),
+                TcxAttached::Unsupported if self.hooks == HookChoice::Tcx => {
+                    return Err(EbpfError::NoTcx { interface: link.name.clone() });
+                }
+                TcxAttached::Unsupported => {
+                    log::info!("this kernel has no TCX hooks; using clsact");
+                    self.hooks = HookChoice::Clsact;
+                }
+            }
+        }
         self.meters.update(&mut self.maps, slot, |record| {
-            record.made_clsact = u8::from(attached.made_clsact);
-            record.hook = match attached.kind {
-                HookKind::Tcx => MeterRecord::HOOK_TCX,
-                HookKind::Clsact => MeterRecord::HOOK_CLSACT,
-            };
-        })
+            record.hook = MeterRecord::HOOK_CLSACT;
+            record.made_clsact = 1;
+        })?;
+        let made = add_clsact(&interface)?;
+        self.meters.update(&mut self.maps, slot, |record| record.made_clsact = u8::from(made))?;
+        replace(&mut self.ebpf, &self.pins, &interface, HookKind::Clsact)
     }
 
     /// The interface is gone: nothing more will be counted. Its counts stay until [`Self::release`].
@@ -131,20 +145,41 @@ impl Counting {
         Ok(Some(slot))
     }
 
+    /// The kernel has taken the programs off before it told that the interface is gone: none counts for it any more.
     fn retire_slot(&mut self, slot: Slot) -> Result<(), EbpfError> {
         let Some(record) = self.meters.get(slot).copied() else { return Ok(()) };
         if let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex) {
             unpin_links(&self.pins, IfIndex(ifindex))?;
         }
-        wait_for_programs()?;
         unregister(&mut self.maps, record.ifindex)?;
         self.meters.update(&mut self.maps, slot, |record| record.state = MeterRecord::STATE_RETIRED)
     }
 
-    /// Frees a retired slot. Its counts must have been booked.
-    pub(crate) fn release(&mut self, slot: Slot) -> Result<(), EbpfError> {
-        self.meters.update(&mut self.maps, slot, |record| record.state = MeterRecord::STATE_CLEARING)?;
-        self.clear(slot)
+    /// Takes back what was done to an interface that is still there.
+    fn detach(&mut self, slot: Slot, interface: &str) -> Result<(), EbpfError> {
+        let Some(record) = self.meters.get(slot).copied() else { return Ok(()) };
+        if hook(&record) == HookKind::Clsact {
+            detach_clsact(interface);
+        }
+        if let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex) {
+            unpin_links(&self.pins, IfIndex(ifindex))?;
+        }
+        // Until they have ended, programs must find their slot.
+        wait_for_programs()?;
+        self.retire_slot(slot)?;
+        self.release(&[slot])
+    }
+
+    /// Frees retired slots. Their counts must have been booked.
+    pub(crate) fn release(&mut self, slots: &[Slot]) -> Result<(), EbpfError> {
+        if !slots.is_empty() {
+            wait_for_programs()?;
+        }
+        for slot in slots {
+            self.meters.update(&mut self.maps, *slot, |record| record.state = MeterRecord::STATE_CLEARING)?;
+            self.clear(*slot)?;
+        }
+        Ok(())
     }
 
     fn clear(&mut self, slot: Slot) -> Result<(), EbpfError> {

@@ -6,7 +6,7 @@ use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
 use dtraf_common::abi::{Geometry, globals, maps, programs};
 
-use super::attach::{HookChoice, Hooks};
+use super::attach::HookChoice;
 use super::error::EbpfError;
 use super::geometry::{self, Limits};
 use super::mapped::Access;
@@ -37,7 +37,7 @@ pub(crate) struct Counting {
     pub(super) ebpf: Ebpf,
     pub(super) maps: Maps,
     pub(super) meters: Meters,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: HookChoice,
     pub(super) scopes: ScopeMaps,
     pub(super) ports_per_interface: u32,
     _lock: PinLock,
@@ -71,7 +71,7 @@ impl Counting {
             ebpf,
             maps,
             meters,
-            hooks: Hooks::new(options.hooks),
+            hooks: options.hooks,
             scopes: ScopeMaps::default(),
             ports_per_interface: options.limits.ports_per_interface,
             _lock: lock,

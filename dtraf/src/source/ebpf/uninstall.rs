@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use aya::programs::links::Link as _;
-use dtraf_common::abi::{Hook, MeterRecord};
+use dtraf_common::abi::MeterRecord;
 
-use super::attach::{clsact_link, unpin_links};
+use super::attach::{detach_clsact, unpin_links};
 use super::error::EbpfError;
 use super::load::Counting;
 use super::mapped::Access;
@@ -52,11 +51,8 @@ fn detach(record: &MeterRecord, removed: &mut Removed) {
         return;
     }
     let name = interface_name(record);
-    for hook in [Hook::Ingress, Hook::Egress] {
-        let detached = clsact_link(&name, hook).map(aya::programs::tc::SchedClassifierLink::detach);
-        if !matches!(detached, Ok(Ok(()))) {
-            log::info!("{name} has no filter of ours any more");
-        }
+    if !detach_clsact(&name) {
+        log::info!("{name} has not both of our filters any more");
     }
     if record.made_clsact != 0
         && let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex)
