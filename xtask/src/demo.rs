@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use dtraf_tests::{Dtraf, Lab, Outside, Patience};
+use dtraf_tests::{Dtraf, Lab, Outside, Patience, eventually};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -91,6 +91,16 @@ fn watch(
     words.extend(args.run.iter().map(String::as_str));
     println!("visitors come to {}; dtraf {}\n", Outside::HOST_V4, words.join(" "));
     let mut running = dtraf.attach(&words)?;
+    // Who came before it was attached would be in the shortfall, and not on port 80.
+    eventually("dtraf to count the containers", Duration::from_secs(20), || {
+        if running.is_over()? {
+            bail!("dtraf {} ended early", words.join(" "));
+        }
+        let Ok(report) = dtraf.stats() else { return Ok(None) };
+        let counts =
+            |site: &Site| report.container(site.name).is_ok_and(|container| container.figures().is_ok());
+        Ok(SITES.iter().all(counts).then_some(()))
+    })?;
     let visitors = Visitors::start(lab.outside().place(), &SITES);
 
     let patience = args.limit.map(Patience::of);
