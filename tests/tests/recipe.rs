@@ -158,13 +158,13 @@ fn between_two_containers_each_has_its_own_side_in_scope_container() -> Result<(
     assert_eq!(scope_since(&before, &after, "container"), asked);
     assert_eq!((asked.rx, asked.tx), (served.tx, served.rx), "one's tx is the other's rx");
 
-    // And by the host's published port, where the server sees the client and the client sees the host.
-    let published = SocketAddr::new(Outside::HOST_V4, 8084);
-    let served = visit(&dtraf, &server, &client.place()?, published, "container")?;
+    // By the host's published port both talk to docker-proxy: Docker translates no addresses on the way back to a bridge.
+    visit(&dtraf, &server, &client.place()?, SocketAddr::new(Outside::HOST_V4, 8084), "host")?;
     let last = audited(&dtraf, &client)?;
     let asked = only_port(&after, &last, "tcp", 8084, "client")?;
     assert_eq!(scope_since(&after, &last, "host"), asked);
-    assert_eq!((asked.rx, asked.tx), (served.tx, served.rx));
+    carries(asked.tx, 400_016)?;
+    carries(asked.rx, 600_000)?;
     Ok(())
 }
 

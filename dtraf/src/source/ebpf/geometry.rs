@@ -30,6 +30,19 @@ pub(super) fn choose(limits: Limits) -> Result<Geometry, EbpfError> {
     Ok(sized(limits, possible_cpus()?, u64::from_ne_bytes(seed)))
 }
 
+/// Says so when maps that are there already are not of the sizes asked for.
+pub(super) fn compare(geometry: Geometry, limits: Limits) {
+    let wanted = sized(limits, geometry.cpus, geometry.seed);
+    if (wanted.slots, wanted.sets) != (geometry.slots, geometry.sets) {
+        log::warn!(
+            "the maps are there already, with room for {} interfaces and {} ports; other sizes take effect after \
+             `dtraf uninstall`",
+            geometry.slots - 1,
+            geometry.positions()
+        );
+    }
+}
+
 fn sized(limits: Limits, cpus: u32, seed: u64) -> Geometry {
     Geometry {
         layout_version: LAYOUT_VERSION,

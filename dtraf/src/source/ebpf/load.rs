@@ -12,7 +12,7 @@ use super::geometry::{self, Limits};
 use super::mapped::Access;
 use super::maps::{Maps, pinned_geometry, write_geometry};
 use super::meters::Meters;
-use super::pins::{PinDirectory, PinLock, names, unpin};
+use super::pins::{PinDirectory, PinLock, names, remove_tree, unpin};
 use super::scopes::ScopeMaps;
 
 /// The programs, made by `cargo xtask build-ebpf`.
@@ -44,25 +44,40 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    /// Finds pinned maps and goes on with them, or makes new ones; then loads the programs. Attaches nothing.
+    /// Finds pinned maps and goes on with them, or makes new ones; then loads the programs. Attaches nothing. New maps do
+    /// not outlive a failure.
     pub(crate) fn start(pins: PinDirectory, options: &Options) -> Result<Self, EbpfError> {
         let lock = pins.claim()?;
         let pinned = pinned_geometry(&pins)?;
+        let started = Self::load(pins.clone(), lock, pinned, options);
+        if started.is_err() && pinned.is_none() {
+            remove_tree(&pins.top())?;
+        }
+        started
+    }
+
+    fn load(
+        pins: PinDirectory,
+        lock: PinLock,
+        pinned: Option<Geometry>,
+        options: &Options,
+    ) -> Result<Self, EbpfError> {
         let geometry = if let Some(geometry) = pinned {
             // aya takes a pinned map without comparing it with what the object asks for.
             drop(Maps::open(&pins, geometry, Access::Read)?);
+            geometry::compare(geometry, options.limits);
             geometry
         } else {
             remove_incomplete(&pins)?;
             geometry::choose(options.limits)?
         };
         let mut ebpf = load_object(&pins, geometry, options)?;
-        if pinned.is_none() {
-            write_geometry(&pins, geometry)?;
-        }
         for name in [programs::INGRESS, programs::EGRESS] {
             let program = program(&mut ebpf, name)?;
             program.load().map_err(|source| EbpfError::LoadProgram { name, source })?;
+        }
+        if pinned.is_none() {
+            write_geometry(&pins, geometry)?;
         }
         let maps = Maps::open(&pins, geometry, Access::Write)?;
         let meters = Meters::find(&maps)?;

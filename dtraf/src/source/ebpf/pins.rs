@@ -61,24 +61,19 @@ impl PinDirectory {
         self.links().join(format!("{ifindex}-{hook}"))
     }
 
-    /// Makes the directories, and refuses when a daemon runs or another layout is pinned.
+    /// Refuses when a daemon runs or another layout is pinned; makes the directories otherwise.
     pub(crate) fn claim(&self) -> Result<PinLock, EbpfError> {
-        for path in [self.top(), self.layout(), self.links()] {
-            match fs::create_dir(&path) {
-                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(EbpfError::MakeDirectory { path, source });
-                }
-                _ => {}
-            }
-        }
-        let lock = self.lock()?;
         let top = self.top();
+        make(&top)?;
+        let lock = self.lock()?;
         let own = LAYOUT_VERSION.to_string();
         for found in names(&top)? {
             if found != own {
                 return Err(EbpfError::OtherLayout { path: top, found, expected: LAYOUT_VERSION });
             }
         }
+        make(&self.layout())?;
+        make(&self.links())?;
         Ok(lock)
     }
 
@@ -92,6 +87,31 @@ impl PinDirectory {
         })?;
         Ok(PinLock { _directory: directory })
     }
+}
+
+fn make(path: &Path) -> Result<(), EbpfError> {
+    match fs::create_dir(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(EbpfError::MakeDirectory { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a directory of pins, and says how many there were.
+pub(super) fn remove_tree(path: &Path) -> Result<usize, EbpfError> {
+    let mut count = 0;
+    for name in names(path)? {
+        let path = path.join(name);
+        if path.is_dir() {
+            count += remove_tree(&path)?;
+        } else {
+            unpin(&path)?;
+            count += 1;
+        }
+    }
+    fs::remove_dir(path).map_err(|source| EbpfError::Remove { path: path.to_owned(), source })?;
+    Ok(count)
 }
 
 /// Names in a directory.

@@ -1,8 +1,5 @@
 //! Taking everything away again.
 
-use std::fs;
-use std::path::Path;
-
 use dtraf_common::abi::MeterRecord;
 
 use super::attach::{detach_clsact, unpin_links};
@@ -11,7 +8,7 @@ use super::load::Counting;
 use super::mapped::Access;
 use super::maps::{Maps, pinned_geometry};
 use super::meters::{Meters, interface_name};
-use super::pins::{PinDirectory, names, unpin};
+use super::pins::{PinDirectory, names, remove_tree, unpin};
 use crate::accounting::identity::IfIndex;
 use crate::accounting::snapshot::HookKind;
 
@@ -59,22 +56,6 @@ fn detach(record: &MeterRecord, removed: &mut Removed) {
     {
         removed.clsact.push(IfIndex(ifindex));
     }
-}
-
-/// Removes a directory of pins, and says how many there were.
-fn remove_tree(path: &Path) -> Result<usize, EbpfError> {
-    let mut count = 0;
-    for name in names(path)? {
-        let path = path.join(name);
-        if path.is_dir() {
-            count += remove_tree(&path)?;
-        } else {
-            unpin(&path)?;
-            count += 1;
-        }
-    }
-    fs::remove_dir(path).map_err(|source| EbpfError::Remove { path: path.to_owned(), source })?;
-    Ok(count)
 }
 
 impl Counting {
