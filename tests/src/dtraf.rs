@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use rustix::process::Signal;
 
 use crate::Lab;
-use crate::built::built;
+use crate::built;
 use crate::deadline::Patience;
 use crate::place::finish;
 use crate::process::{Ended, Process};
@@ -24,9 +24,9 @@ pub struct Dtraf<'a> {
 }
 
 impl<'a> Dtraf<'a> {
-    /// The program that was built beside this one.
+    /// The program as its sources are now.
     pub fn new(lab: &'a Lab) -> Result<Self> {
-        Ok(Self::at(lab, &built("dtraf")?))
+        Ok(Self::at(lab, &built::dtraf()?))
     }
 
     pub fn at(lab: &'a Lab, program: &Path) -> Self {
