@@ -32,6 +32,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Build the eBPF object that user space embeds, or check that it belongs to the sources
+    ///
+    /// `RUSTC_BPF` names a compiler with a BPF core library; without it the distribution's is taken, or a nightly.
     BuildEbpf(build_ebpf::Args),
     /// Lint the eBPF crate on its own target
     ClippyEbpf,

@@ -38,7 +38,8 @@ const fn file(path: &'static str, package: &'static str) -> Need {
 }
 
 /// For the lab: a private Docker, a network around it, and something that looks at it.
-pub(crate) const LAB: [Need; 9] = [
+pub(crate) const LAB: [Need; 11] = [
+    program("bpftool", "bpftool"),
     program("docker", "docker.io"),
     program("dockerd", "docker.io"),
     program("ethtool", "ethtool"),
@@ -46,6 +47,7 @@ pub(crate) const LAB: [Need; 9] = [
     program("iptables", "iptables"),
     program("nsenter", "util-linux"),
     program("setpriv", "util-linux"),
+    program("tc", "iproute2"),
     program("tcpdump", "tcpdump"),
     Need { package: "busybox-static", sign: Sign::StaticProgram("busybox") },
 ];
