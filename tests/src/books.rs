@@ -11,7 +11,7 @@ use crate::deadline::eventually;
 use crate::dtraf::{Dtraf, Running};
 use crate::link::{Counters, Side, Veth};
 use crate::place::Place;
-use crate::report::{Amount, Both, Figures, Meter, Report};
+use crate::report::{Amount, Both, Figures, Meter, Report, Shortfall};
 
 /// How long dtraf may take to have found an interface and to know its shortfall exactly.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -270,6 +270,13 @@ pub fn carries(counted: Amount, payload: u64) -> Result<()> {
         bail!("{counted:?} carries {payload} bytes");
     }
     Ok(())
+}
+
+impl Both<Shortfall> {
+    /// Nothing was missed, and that is certain.
+    pub fn is_none(&self) -> bool {
+        [self.rx, self.tx].iter().all(|side| *side == Shortfall { settled: true, ..Shortfall::default() })
+    }
 }
 
 impl Sub for Amount {

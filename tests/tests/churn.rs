@@ -1,0 +1,130 @@
+//! A hundred containers come and go while traffic runs.
+
+#![expect(clippy::tests_outside_test_module, reason = "this whole file is one")]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use dtraf_tests::books::{Tap, audited, conserved, counting};
+use dtraf_tests::report::{Amount, Both, Report};
+use dtraf_tests::{Dtraf, Outside, Place, Shared, eventually};
+use rustix::process::Signal;
+
+/// Without these a link passes super-packets on as they are.
+const CUTTING: [&str; 6] = ["tso", "off", "gso", "off", "gro", "off"];
+const CONTAINERS: usize = 100;
+const BATCH: usize = 10;
+const PAYLOAD: u64 = 100_000;
+/// A request of the lab's TCP server for that many bytes, and the counting of what comes.
+const FETCH: &str = r"printf '\0\0\0\0\0\0\0\0\240\206\1\0\0\0\0\0' | nc 198.51.100.2 9000 | wc -c";
+
+fn names(place: &Place, dir: &str) -> Result<Vec<String>> {
+    Ok(place.run("ls", &[dir])?.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left() -> Result<()> {
+    let lab = Shared::lab()?;
+    let (host, outside) = (lab.host(), lab.outside().place());
+    host.offloads(Outside::HOST_LINK, &CUTTING)?;
+    outside.offloads(Outside::LINK, &CUTTING)?;
+    let _server = outside.serve_tcp(9000)?;
+    let dtraf = Dtraf::new(&lab)?;
+    let running = counting(&dtraf, &[])?;
+    let busy = lab.container("busy").publish("8080:80").start()?;
+    let _busy = busy.place()?.serve_tcp(80)?;
+    audited(&dtraf, &busy)?;
+    let links = names(host, "/sys/fs/bpf/dtraf/1/links")?;
+    let qdiscs = host.run("tc", &["qdisc", "show"])?;
+
+    let tap = Tap::client(outside, Outside::LINK, 9000)?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Result<()> {
+        let traffic = scope.spawn(|| -> Result<()> {
+            while !over.load(Ordering::Relaxed) {
+                outside.tcp(SocketAddr::new(Outside::HOST_V4, 8080), 10_000, 100_000)?;
+            }
+            Ok(())
+        });
+        let result = churn(&lab);
+        over.store(true, Ordering::Relaxed);
+        traffic.join().expect("traffic does not panic")?;
+        result
+    })?;
+    let captured = tap.finish()?;
+    audited(&dtraf, &busy).context("the one that stayed")?;
+    only_slots_of(&dtraf, "busy")?;
+    assert_eq!(names(host, "/sys/fs/bpf/dtraf/1/links")?, links, "links of interfaces that are gone");
+    assert_eq!(host.run("tc", &["qdisc", "show"])?, qdiscs);
+
+    let last = last_report(running.stop(Signal::TERM)?.lines)?;
+    conserved(&last)?;
+    let mut sum = Both::<Amount>::default();
+    let mut missing = Vec::new();
+    for number in 0..CONTAINERS {
+        let name = format!("brief{number}");
+        let Ok(container) = last.container(&name) else {
+            missing.push(name);
+            continue;
+        };
+        let figures = container.figures().with_context(|| name.clone())?;
+        assert_eq!(container.state, "removed", "{name}");
+        ensure!(
+            figures.shortfall.is_none(),
+            "{name} sent before it was attached to: {:?}",
+            figures.shortfall
+        );
+        let moved = figures.port("tcp", 9000, "client");
+        ensure!(moved.rx.wire_bytes > PAYLOAD, "{name}: {moved:?}");
+        sum = Both { rx: sum.rx + moved.rx, tx: sum.tx + moved.tx };
+    }
+    assert_eq!(missing, Vec::<String>::new(), "not in the report; {:?}", last.unattributed);
+    assert_eq!(last.unattributed, [], "all of it has an owner");
+    for (direction, counted, seen) in [("received", sum.rx, captured.rx), ("sent", sum.tx, captured.tx)] {
+        assert_eq!(
+            (counted.wire_bytes, counted.packets),
+            (seen.bytes, seen.frames),
+            "{direction} by all of them, as captured outside"
+        );
+    }
+
+    busy.remove()?;
+    let _running = counting(&dtraf, &[])?;
+    eventually("the last slot to be freed", Duration::from_secs(20), || {
+        Ok((dtraf.stats()?.containers.is_empty() && names(host, "/sys/fs/bpf/dtraf/1/links")?.is_empty())
+            .then_some(()))
+    })
+}
+
+/// Starts and removes all of them, in batches, each with a transfer of its own.
+fn churn(lab: &Shared) -> Result<()> {
+    for first in (0..CONTAINERS).step_by(BATCH) {
+        // One client for a batch: starting docker a hundred times would take longer than what it starts.
+        let script = format!(
+            "for i in $(seq {first} {}); do docker run --rm --name brief$i --detach dtraf-lab:latest \
+             sh -c \"{}\" >/dev/null || exit 1; done",
+            first + BATCH - 1,
+            FETCH.replace('\\', "\\\\")
+        );
+        lab.host().run("sh", &["-c", &script])?;
+    }
+    eventually("the last of them to be removed", Duration::from_secs(30), || {
+        Ok((!lab.docker(&["ps", "--all", "--format={{.Names}}"])?.contains("brief")).then_some(()))
+    })
+}
+
+/// Waits until dtraf keeps nothing in the kernel but what the container of that name has.
+fn only_slots_of(dtraf: &Dtraf<'_>, name: &str) -> Result<()> {
+    eventually("the slots of removed containers to be freed", Duration::from_secs(20), || {
+        let report = dtraf.stats()?;
+        conserved(&report)?;
+        let others = report.containers.iter().filter(|container| container.name != name).count();
+        Ok((others == 0 && report.unattributed.is_empty()).then_some(()))
+    })
+}
+
+fn last_report(lines: Vec<String>) -> Result<Report> {
+    Report::read(lines.last().context("a last report")?)
+}
