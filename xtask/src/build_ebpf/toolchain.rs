@@ -140,7 +140,7 @@ fn linker_version(linker: &Path) -> Result<String> {
 const INSTALL: &str = "\
 The eBPF object needs a compiler with a BPF core library, and bpf-linker. To install them:
 
-  Debian, Ubuntu:
+  Debian, Ubuntu (`cargo xtask setup` does it after asking):
     apt-get install rustc-web libstd-rust-web-dev-bpf llvm-22-dev libpolly-22-dev zlib1g-dev libzstd-dev
     LLVM_PREFIX=/usr/lib/llvm-22 cargo install bpf-linker --version 0.13.0 \\
         --no-default-features --features llvm-22 --root target/tools
