@@ -38,6 +38,9 @@ use crate::source::ebpf::{Counting, Options, PinDirectory};
 use crate::terminal::Reader;
 use crate::{clock, host};
 
+/// How often a shortfall that is not yet known exactly is looked at, whatever the interval.
+const SETTLING: Duration = Duration::from_millis(250);
+
 /// Everything that the loop owns.
 struct Daemon {
     counting: Counting,
@@ -73,6 +76,7 @@ enum Event {
     Answer(Answer),
     Listening(served::Found),
     Trace,
+    Settle,
     Quit,
 }
 
@@ -88,7 +92,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     let link_events = Links::events()?;
     let docker_events = docker.events();
     let options = Options { limits: config.limits, hooks: config.hooks, trace: config.trace.is_some() };
-    let mut counting = Counting::start(pins, &options).context("start counting")?;
+    let mut counting = Counting::start(&pins, &options).context("start counting")?;
     let trace = match config.trace {
         Some(container) => Some(Trace { container, records: counting.trace()? }),
         None => None,
@@ -123,6 +127,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
             let sources = Sources {
                 ticks: ticks(pace),
                 traces: ticks(Duration::from_millis(100)),
+                settling: ticks(SETTLING),
                 links: link_events,
                 docker: docker_events,
                 answers,
@@ -153,7 +158,8 @@ impl Daemon {
         printer: &mut Printer,
     ) -> anyhow::Result<()> {
         loop {
-            match sources.next(signals).await {
+            let unsettled = self.counting.has_unsettled();
+            match sources.next(signals, unsettled).await {
                 Event::Tick => {
                     self.tick().await?;
                     if self.print(printer)? == Reader::Gone {
@@ -171,6 +177,7 @@ impl Daemon {
                         trace.records.flush();
                     }
                 }
+                Event::Settle => self.read().await?,
                 Event::Quit => {
                     self.read().await?;
                     self.print(printer)?;
@@ -213,6 +220,7 @@ impl Daemon {
 struct Sources {
     ticks: Interval,
     traces: Interval,
+    settling: Interval,
     links: mpsc::Receiver<LinkEvent>,
     docker: mpsc::Receiver<DockerEvent>,
     answers: mpsc::UnboundedReceiver<Answer>,
@@ -222,7 +230,7 @@ struct Sources {
 
 impl Sources {
     /// Links go before all else: a container sends its first packet soon after its link has come.
-    async fn next(&mut self, signals: &mut Signals) -> Event {
+    async fn next(&mut self, signals: &mut Signals, unsettled: bool) -> Event {
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
@@ -232,6 +240,7 @@ impl Sources {
             Some(found) = self.listening.recv() => Event::Listening(found),
             _ = self.ticks.tick() => Event::Tick,
             _ = self.traces.tick(), if self.traced => Event::Trace,
+            _ = self.settling.tick(), if unsettled => Event::Settle,
         }
     }
 }

@@ -134,6 +134,15 @@ impl Links {
         Ok(link::mac_of(message))
     }
 
+    /// Sets the length of a link's transmit queue.
+    pub(crate) async fn set_queue_length(&self, ifindex: IfIndex, length: u32) -> Result<(), LinksError> {
+        let mut request = LinkMessage::default();
+        request.header.index = ifindex.0.get();
+        request.attributes.push(LinkAttribute::TxQueueLen(length));
+        let operation = Operation::SetQueueLength(ifindex);
+        self.ask(RouteNetlinkMessage::SetLink(request), NLM_F_ACK, operation).await.map(drop)
+    }
+
     /// Dumps until one dump was not interrupted, or patience ends: events tell what the last one missed.
     async fn list(
         &self,

@@ -116,10 +116,10 @@ impl Daemon {
     /// Attaches to what is not attached. One interface that fails is no reason not to count the others.
     pub(super) async fn attach_all(&mut self, links: &[Link]) -> Vec<anyhow::Error> {
         let mut failures = Vec::new();
-        let mut attached = 0;
+        let mut attached = BTreeSet::new();
         for link in links {
             match self.consider(link).await {
-                Ok(Considered::Attached) => attached += 1,
+                Ok(Considered::Attached) => drop(attached.insert(link.ifindex)),
                 Ok(Considered::Nothing) => {}
                 Err(failure) => {
                     log::error!("{failure:#}");
@@ -127,23 +127,32 @@ impl Daemon {
                 }
             }
         }
-        if attached != 0
-            && let Err(failure) = self.welcome(None).await
-        {
+        if let Err(failure) = self.welcome(&attached).await {
             log::error!("{failure:#}");
         }
         failures
     }
 
     /// What is done once for all that was just attached to.
-    async fn welcome(&mut self, one: Option<IfIndex>) -> anyhow::Result<()> {
+    async fn welcome(&mut self, attached: &BTreeSet<IfIndex>) -> anyhow::Result<()> {
+        if attached.is_empty() {
+            return Ok(());
+        }
         let counted = self.counting.snapshot(clock::now());
-        let carried = match one {
-            Some(ifindex) => self.links.link(ifindex).await?.into_iter().collect(),
-            None => self.links.dump().await?,
+        let now = match attached.first() {
+            Some(only) if attached.len() == 1 => self.links.link(*only).await?.into_iter().collect(),
+            _ => self.links.dump().await?,
         };
-        self.counting.settle(&counted, &carried, &mut self.sightings)?;
+        self.counting.settle(&counted, &now, &mut self.sightings)?;
         self.counting.share_table()?;
+        for link in now.iter().filter(|link| attached.contains(&link.ifindex)) {
+            // A device without a queue gets a queue's length with its first qdisc, clsact included (`qdisc_create` of
+            // `net/sched/sch_api.c`).
+            let before = self.veths.get(link.ifindex).and_then(|veth| veth.link.queue_length);
+            if let Some(before) = before.filter(|before| Some(*before) != link.queue_length) {
+                self.links.set_queue_length(link.ifindex, before).await?;
+            }
+        }
         Ok(())
     }
 
@@ -157,7 +166,7 @@ impl Daemon {
                 let netns = |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
                 let before = netns(self);
                 match self.consider(&link).await {
-                    Ok(Considered::Attached) => self.welcome(Some(link.ifindex)).await?,
+                    Ok(Considered::Attached) => self.welcome(&BTreeSet::from([link.ifindex])).await?,
                     Ok(Considered::Nothing) => {}
                     Err(failure) => log::error!("{failure:#}"),
                 }

@@ -16,6 +16,7 @@ pub(crate) enum Operation {
     NetnsId,
     Peer { netns: NetnsId, index: u32 },
     RemoveClsact(IfIndex),
+    SetQueueLength(IfIndex),
 }
 
 impl fmt::Display for Operation {
@@ -25,6 +26,7 @@ impl fmt::Display for Operation {
             Self::Link(ifindex) => write!(f, "read interface {ifindex}"),
             Self::Addresses => f.write_str("list the host's addresses"),
             Self::RemoveClsact(ifindex) => write!(f, "remove the clsact qdisc of interface {ifindex}"),
+            Self::SetQueueLength(ifindex) => write!(f, "set the queue length of interface {ifindex}"),
             Self::NetnsId => f.write_str("ask for a network namespace's number"),
             Self::Peer { netns, index } => {
                 write!(f, "read interface {index} in network namespace {}", netns.0)

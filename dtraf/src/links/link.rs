@@ -21,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) peer_index: Option<u32>,
     /// `None` in the message that says that the link is gone: the kernel fills in zeros there.
     pub(crate) counters: Option<LinkCounters>,
+    /// Length of the transmit queue, in packets.
+    pub(crate) queue_length: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ impl Link {
             peer_netns: None,
             peer_index: None,
             counters: None,
+            queue_length: None,
         };
         for attribute in &message.attributes {
             match attribute {
@@ -78,6 +81,7 @@ impl Link {
                 LinkAttribute::Controller(index) => link.master = NonZeroU32::new(*index).map(IfIndex),
                 LinkAttribute::LinkNetNsId(id) => link.peer_netns = (*id >= 0).then_some(NetnsId(*id)),
                 LinkAttribute::Link(index) => link.peer_index = (*index != 0).then_some(*index),
+                LinkAttribute::TxQueueLen(length) => link.queue_length = Some(*length),
                 LinkAttribute::Stats64(stats) => link.counters = Some(stats.into()),
                 _ => {}
             }

@@ -46,9 +46,9 @@ pub(crate) struct Counting {
 impl Counting {
     /// Finds pinned maps and goes on with them, or makes new ones; then loads the programs. Attaches nothing. New maps do
     /// not outlive a failure.
-    pub(crate) fn start(pins: PinDirectory, options: &Options) -> Result<Self, EbpfError> {
+    pub(crate) fn start(pins: &PinDirectory, options: &Options) -> Result<Self, EbpfError> {
         let lock = pins.claim()?;
-        let pinned = pinned_geometry(&pins)?;
+        let pinned = pinned_geometry(pins)?;
         let started = Self::load(pins.clone(), lock, pinned, options);
         if started.is_err() && pinned.is_none() {
             remove_tree(&pins.top())?;
