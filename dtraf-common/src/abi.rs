@@ -199,9 +199,10 @@ raw_enum! {
         Multicast = 2,
         /// Fragments after the first: they carry no ports.
         Fragment = 3,
-        /// Received ICMP and other protocols without ports that the container has not spoken itself.
+        /// ICMP and other protocols without ports that the container has not begun to speak itself.
         NoPort = 4,
-        /// Received for a port that nobody serves and from a port that the container has not talked to.
+        /// Received for a port that nobody serves and from a port that the container has not talked to; and the container's
+        /// refusal of it.
         Unsolicited = 5,
         /// The container has used up its quota of entries.
         OverQuota = 6,

@@ -101,24 +101,27 @@ fn decide_unicast<K: Knowledge>(
     if matches!(kind, Kind::LaterFragment) {
         return Decision { bucket: Bucket::Fragment, ..decision };
     }
+    let opens = sent && !matches!(handshake, Handshake::Reply);
     if matches!(kind, Kind::Portless) {
-        let claim = if sent { Claim::Allowed } else { Claim::Refused };
+        let claim = if opens { Claim::Allowed } else { Claim::Refused };
         return Decision { claim, ..decision };
     }
     let decision = Decision { bucket: Bucket::Unsolicited, local, ..decision };
     let server = Decision { role: Role::Server, port: local, ..decision };
     let client = Decision { role: Role::Client, port: remote, ..decision };
-    let could_answer = protocol == protocol::UDP && local < EPHEMERAL_PORTS;
     if knowledge.is_served(protocol, local) {
         return Decision { claim: Claim::Allowed, ..server };
     }
-    if sent {
-        if matches!(handshake, Handshake::Accept) || could_answer && knowledge.was_asked(local) {
-            return Decision { claim: Claim::AllowedAndServes, ..server };
-        }
-        return Decision { claim: Claim::Allowed, ..client };
+    let is_udp = protocol == protocol::UDP;
+    if !sent {
+        return Decision { claim: if is_udp { Claim::RefusedButAsked } else { Claim::Refused }, ..client };
     }
-    Decision { claim: if could_answer { Claim::RefusedButAsked } else { Claim::Refused }, ..client }
+    let was_asked = is_udp && knowledge.was_asked(local);
+    if matches!(handshake, Handshake::Accept) || was_asked && local < EPHEMERAL_PORTS {
+        return Decision { claim: Claim::AllowedAndServes, ..server };
+    }
+    // An answer from an ephemeral port: it may be a server's or a client's, and who asked must not decide what is counted.
+    Decision { claim: if opens && !was_asked { Claim::Allowed } else { Claim::Refused }, ..client }
 }
 
 #[cfg(test)]
@@ -184,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn what_outsiders_make_a_container_send_enters_no_table() {
+        let reset = Frame { handshake: Handshake::Reply, ..ports(6, 22, 50000) };
+        let refused = decide(&reset, Direction::Transmitted, &QUIET);
+        assert_eq!((refused.claim, refused.bucket), (Claim::Refused, Bucket::Unsolicited));
+        let pong = Frame { kind: Kind::Portless, protocol: 1, handshake: Handshake::Reply, ..TO_IT };
+        let refused = decide(&pong, Direction::Transmitted, &QUIET);
+        assert_eq!((refused.claim, refused.bucket), (Claim::Refused, Bucket::NoPort));
+    }
+
+    #[test]
     fn a_syn_ack_makes_its_port_a_served_one() {
         let accept = Frame { handshake: Handshake::Accept, ..ports(6, 2222, 50000) };
         let answer = decide(&accept, Direction::Transmitted, &QUIET);
@@ -198,7 +211,7 @@ mod tests {
         let answer = decide(&ports(17, 53, 40000), Direction::Transmitted, &world);
         assert_eq!(role_and_port(answer), (Role::Server, 53, Claim::AllowedAndServes));
         let ephemeral = decide(&ports(17, 40000, 53), Direction::Transmitted, &world);
-        assert_eq!(role_and_port(ephemeral), (Role::Client, 53, Claim::Allowed));
+        assert_eq!(role_and_port(ephemeral), (Role::Client, 53, Claim::Refused));
         let unasked = decide(&ports(17, 123, 123), Direction::Transmitted, &QUIET);
         assert_eq!(role_and_port(unasked), (Role::Client, 123, Claim::Allowed));
     }

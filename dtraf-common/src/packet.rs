@@ -92,6 +92,8 @@ raw_enum! {
         None = 0,
         /// TCP's SYN-ACK, SCTP's INIT ACK: its sender serves the port.
         Accept = 1,
+        /// Its sender was asked, and may not even have wanted that: TCP's RST, SCTP's ABORT, ICMP's replies and errors.
+        Reply = 2,
     }
 }
 
@@ -263,6 +265,11 @@ const SCTP_INIT_ACK: u8 = 2;
 /// The common header, which each packet of an SCTP GSO skb repeats.
 const SCTP_COMMON_BYTES: u32 = 12;
 const UDP_BYTES: u32 = 8;
+/// RST of a TCP header's flags (RFC 9293, 3.1).
+const TCP_RST: u8 = 0x04;
+/// SCTP chunks that answer packets out of the blue: ABORT and SHUTDOWN COMPLETE (RFC 9260, 8.4).
+const SCTP_ABORT: u8 = 6;
+const SCTP_SHUTDOWN_COMPLETE: u8 = 14;
 const JUMBO_OPTION: u8 = 0xC2;
 const JUMBO_BYTES: u32 = 8;
 
@@ -402,19 +409,40 @@ fn walk_transport<P: PacketBytes + ?Sized>(
     direction: Direction,
     frame: Frame,
 ) -> Option<Frame> {
-    let (source, destination, accept, header_bytes) = match frame.protocol {
+    let (source, destination, handshake, header_bytes) = match frame.protocol {
         protocol::TCP => {
             let tcp: TcpHeader = bytes.read(offset)?;
-            let accept = tcp.flags & TCP_SYN_ACK == TCP_SYN_ACK;
-            (tcp.source, tcp.destination, accept, u32::from(tcp.data_offset >> 4) * 4)
+            let handshake = if tcp.flags & TCP_RST != 0 {
+                Handshake::Reply
+            } else if tcp.flags & TCP_SYN_ACK == TCP_SYN_ACK {
+                Handshake::Accept
+            } else {
+                Handshake::None
+            };
+            (tcp.source, tcp.destination, handshake, u32::from(tcp.data_offset >> 4) * 4)
         }
         protocol::UDP => {
             let udp: UdpHeader = bytes.read(offset)?;
-            (udp.source, udp.destination, false, UDP_BYTES)
+            (udp.source, udp.destination, Handshake::None, UDP_BYTES)
         }
         protocol::SCTP => {
             let sctp: SctpHeader = bytes.read(offset)?;
-            (sctp.source, sctp.destination, sctp.chunk == SCTP_INIT_ACK, SCTP_COMMON_BYTES)
+            let handshake = match sctp.chunk {
+                SCTP_INIT_ACK => Handshake::Accept,
+                SCTP_ABORT | SCTP_SHUTDOWN_COMPLETE => Handshake::Reply,
+                _ => Handshake::None,
+            };
+            (sctp.source, sctp.destination, handshake, SCTP_COMMON_BYTES)
+        }
+        protocol::ICMP | protocol::ICMPV6 => {
+            let kind: Option<u8> = bytes.read(offset);
+            // A message without a type is counted all the same; only the patient walk can know that there is none.
+            if kind.is_none() && !P::RARE_HEADERS {
+                return None;
+            }
+            let is_reply = kind.is_none_or(|kind| !is_icmp_request(frame.protocol, kind));
+            let handshake = if is_reply { Handshake::Reply } else { Handshake::None };
+            return Some(Frame { kind: Kind::Portless, handshake, ..frame });
         }
         _ => return Some(Frame { kind: Kind::Portless, ..frame }),
     };
@@ -426,10 +454,17 @@ fn walk_transport<P: PacketBytes + ?Sized>(
         kind: Kind::Ports,
         local_port: u16::from_be(local),
         remote_port: u16::from_be(remote),
-        handshake: if accept { Handshake::Accept } else { Handshake::None },
+        handshake,
         header_bytes: frame.header_bytes + header_bytes,
         ..frame
     })
+}
+
+/// Whether an ICMP message is sent on one's own account: echo, timestamp, information and mask requests (RFC 792, RFC
+/// 950), `ICMPv6`'s echo request (RFC 4443). Replies, errors and neighbour discovery answer to others.
+#[inline(always)]
+const fn is_icmp_request(protocol: u8, kind: u8) -> bool {
+    if protocol == protocol::ICMP { matches!(kind, 8 | 13 | 15 | 17) } else { kind == 128 }
 }
 
 #[cfg(test)]

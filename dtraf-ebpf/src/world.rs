@@ -1,9 +1,7 @@
 //! What the kernel side knows of a container and its surroundings, from the maps that user space fills.
 
 use aya_ebpf::maps::lpm_trie::Key;
-use dtraf_common::abi::{
-    ASKED_WAYS, EPHEMERAL_PORTS, Family, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopeRoots,
-};
+use dtraf_common::abi::{ASKED_WAYS, Family, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopeRoots};
 use dtraf_common::decide::Knowledge;
 use dtraf_common::key::ServedKey;
 use dtraf_common::packet::Address;
@@ -76,9 +74,7 @@ fn longest_prefix(address: &Address) -> u8 {
 /// the next question.
 #[inline(always)]
 pub(crate) fn remember_asked(slot: u32, port: u16) {
-    if port < EPHEMERAL_PORTS
-        && let Some(asked) = ASKED.get_ptr_mut(slot)
-    {
+    if let Some(asked) = ASKED.get_ptr_mut(slot) {
         // SAFETY: the map's value is valid for as long as the program runs.
         let there = unsafe { &raw mut (*asked).ports[port as usize % ASKED_WAYS] };
         // SAFETY: as above; other CPUs write whole words.

@@ -79,6 +79,10 @@ fn only_answers_to_a_handshake_are_accepts() {
         let bytes = ethernet(0x0800, &[&v4(6, 5, 0), &tcp(80, 1, 5, flags)]);
         assert_eq!(sent(&bytes).handshake == Handshake::Accept, accepts, "{name}");
     }
+    for (name, flags) in [("rst", 0x04), ("rst-ack", 0x14)] {
+        let bytes = ethernet(0x0800, &[&v4(6, 5, 0), &tcp(80, 1, 5, flags)]);
+        assert_eq!(sent(&bytes).handshake, Handshake::Reply, "{name}");
+    }
     let init_ack = [&[0, 80, 0, 81][..], &[0; 8], &[2, 0, 0, 4]].concat();
     let frame = sent(&ethernet(0x0800, &[&v4(132, 5, 0), &init_ack]));
     assert_eq!((ports(&frame), frame.handshake, frame.header_bytes), ((80, 81), Handshake::Accept, 32));
@@ -149,6 +153,21 @@ fn protocols_without_ports_are_known_by_their_number() {
     }
     let frame = sent(&ethernet(0x86dd, &[&v6(58, 8), &[128; 8]]));
     assert_eq!((frame.protocol, frame.header_bytes), (58, 40));
+}
+
+#[test]
+fn icmp_requests_are_told_from_what_answers() {
+    for (name, ethertype, header, kind, handshake) in [
+        ("echo request", 0x0800, v4(1, 5, 0), 8, Handshake::None),
+        ("echo reply", 0x0800, v4(1, 5, 0), 0, Handshake::Reply),
+        ("unreachable", 0x0800, v4(1, 5, 0), 3, Handshake::Reply),
+        ("echo request v6", 0x86dd, v6(58, 8), 128, Handshake::None),
+        ("echo reply v6", 0x86dd, v6(58, 8), 129, Handshake::Reply),
+        ("neighbour advertisement", 0x86dd, v6(58, 8), 136, Handshake::Reply),
+    ] {
+        let frame = sent(&ethernet(ethertype, &[&header, &[kind; 8]]));
+        assert_eq!((frame.kind, frame.handshake), (Kind::Portless, handshake), "{name}");
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Daemon {
             self.reconcile().await?;
         } else if self.ticks.is_multiple_of(ADDRESSES) {
             self.refresh_scopes().await?;
+            self.counting.forget_questions()?;
         }
         self.read().await?;
         let containers = &self.inventory.containers;

@@ -188,10 +188,7 @@ impl Counting {
             self.maps.totals.clear((cpu * self.maps.geometry.slots + u32::from(slot.0)) as usize);
         }
         self.set_slot_state(slot, SlotState::default())?;
-        self.maps
-            .asked
-            .set(u32::from(slot.0), Plain(zerocopy::FromZeros::new_zeroed()), 0)
-            .map_err(|source| EbpfError::Map { map: maps::ASKED, source })?;
+        self.forget_asked(slot)?;
         // The generation stays, so that the next one is higher.
         let generation = self.meters.get(slot).map_or(0, |record| record.generation);
         self.meters.write(&mut self.maps, slot, &MeterRecord { generation, ..MeterRecord::FREE })
@@ -255,6 +252,20 @@ impl Counting {
             }
         }
         Ok(())
+    }
+
+    /// Forgets which UDP ports were asked. A conversation that was under way before dtraf came may have begun with what looks
+    /// like a question: without this, the container's side of it would be taken for answers for ever.
+    pub(crate) fn forget_questions(&mut self) -> Result<(), EbpfError> {
+        let slots: Vec<Slot> = self.meters.iter().map(|(slot, _)| slot).collect();
+        slots.into_iter().try_for_each(|slot| self.forget_asked(slot))
+    }
+
+    fn forget_asked(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        self.maps
+            .asked
+            .set(u32::from(slot.0), Plain(zerocopy::FromZeros::new_zeroed()), 0)
+            .map_err(|source| EbpfError::Map { map: maps::ASKED, source })
     }
 
     fn slot_state(&self, slot: Slot) -> Result<SlotState, EbpfError> {
