@@ -36,7 +36,9 @@ fn transfer(name: &str, host_port: u16, up: u64, down: u64) -> Result<()> {
     lab.host().offloads(Outside::HOST_LINK, &CUTTING)?;
     outside.offloads(Outside::LINK, &CUTTING)?;
     let port = host_port.to_string();
-    for (place, link, side) in [(outside, Outside::LINK, "--sport"), (lab.host(), Outside::HOST_LINK, "--dport")] {
+    for (place, link, side) in
+        [(outside, Outside::LINK, "--sport"), (lab.host(), Outside::HOST_LINK, "--dport")]
+    {
         let rule = ["-w", "-t", "raw", "-A", "PREROUTING", "-i", link, "-p", "tcp", side, &port];
         place.run("iptables", &rule)?;
     }

@@ -17,8 +17,9 @@ const CUTTING: [&str; 6] = ["tso", "off", "gso", "off", "gro", "off"];
 const CONTAINERS: usize = 100;
 const BATCH: usize = 10;
 const PAYLOAD: u64 = 100_000;
-/// A request of the lab's TCP server for that many bytes, and the counting of what comes.
-const FETCH: &str = r"printf '\0\0\0\0\0\0\0\0\240\206\1\0\0\0\0\0' | nc 198.51.100.2 9000 | wc -c";
+/// A request of the lab's TCP server for that many bytes, by one that then lives for half a second.
+const FETCH: &str =
+    r"printf '\0\0\0\0\0\0\0\0\240\206\1\0\0\0\0\0' | nc 198.51.100.2 9000 | wc -c; sleep 0.5";
 
 fn names(place: &Place, dir: &str) -> Result<Vec<String>> {
     Ok(place.run("ls", &[dir])?.lines().map(str::to_owned).collect())
@@ -80,6 +81,9 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
         ensure!(moved.rx.wire_bytes > PAYLOAD, "{name}: {moved:?}");
         sum = Both { rx: sum.rx + moved.rx, tx: sum.tx + moved.tx };
     }
+    for unattributed in &last.unattributed {
+        println!("counted for nobody: {unattributed:?}");
+    }
     assert_eq!(missing, Vec::<String>::new(), "not in the report; {:?}", last.unattributed);
     assert_eq!(last.unattributed, [], "all of it has an owner");
     for (direction, counted, seen) in [("received", sum.rx, captured.rx), ("sent", sum.tx, captured.tx)] {
@@ -101,10 +105,10 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
 /// Starts and removes all of them, in batches, each with a transfer of its own.
 fn churn(lab: &Shared) -> Result<()> {
     for first in (0..CONTAINERS).step_by(BATCH) {
-        // One client for a batch: starting docker a hundred times would take longer than what it starts.
+        // A batch at the same time. Whether each has started shows in the report.
         let script = format!(
             "for i in $(seq {first} {}); do docker run --rm --name brief$i --detach dtraf-lab:latest \
-             sh -c \"{}\" >/dev/null || exit 1; done",
+             sh -c \"{}\" >/dev/null & done; wait",
             first + BATCH - 1,
             FETCH.replace('\\', "\\\\")
         );
