@@ -112,9 +112,9 @@ fn place(interface: &Registered, decision: &Decision, tags: u32) -> (usize, u32,
             taken(table::serve(slot, protocol, local, unknown));
         }
     }
-    let bounded = |raw: u64, count: usize| (unknown.forget(raw) as usize).min(count - 1);
-    let scope = bounded(scope as u64, Scope::ALL.len());
-    (scope, unknown.forget(u64::from(position)) as u32, bounded(bucket, Bucket::ALL.len()))
+    let scope = unknown.index::<{ Scope::ALL.len() }>(scope as u64);
+    let bucket = unknown.index::<{ Bucket::ALL.len() }>(bucket);
+    (scope, unknown.forget(u64::from(position)) as u32, bucket)
 }
 
 #[inline(always)]

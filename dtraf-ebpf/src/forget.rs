@@ -5,6 +5,7 @@
 //! or with a 0 of which it does not know that it is one makes paths meet again. In assembly, lest the compiler undo it.
 
 use core::arch::asm;
+use core::hint::assert_unchecked;
 use core::mem::{offset_of, transmute_copy};
 
 use aya_ebpf::bindings::__sk_buff;
@@ -50,6 +51,28 @@ impl Unknown {
             asm!("{value} ^= {zero}", value = inout(reg) value, zero = in(reg) self.0, options(pure, nomem, nostack));
         };
         value
+    }
+
+    /// The same value as an index into `COUNT` elements. Bounded in assembly: the compiler may put a value on the stack,
+    /// compare it, and fetch it again; the verifier of Linux 6.1 and before then has forgotten the comparison. The path
+    /// within the bounds comes first, so that the other is found to be part of it.
+    #[inline(always)]
+    pub(crate) fn index<const COUNT: usize>(self, value: u64) -> usize {
+        let mut value = self.forget(value);
+        // SAFETY: touches nothing but the register.
+        unsafe {
+            asm!(
+                "if {value} > {last} goto +1",
+                "goto +1",
+                "{value} = {last}",
+                value = inout(reg) value,
+                last = const COUNT - 1,
+                options(pure, nomem, nostack),
+            );
+        };
+        // SAFETY: has just been made so.
+        unsafe { assert_unchecked(value < COUNT as u64) };
+        value as usize
     }
 
     /// A result for functions that have none: without one the compiler leaves in the result's register what happens to

@@ -40,7 +40,10 @@ impl Knowledge for Registered {
         let Some(roots) = SCOPE_ROOTS.get(family as u32) else {
             return Scope::Other;
         };
-        let raw = match roots.scopes[usize::from(address.first_16_bits(family))] {
+        // The verifier of Linux 6.12 and before does not know that 16 bits in another order are 16 bits. The compiler
+        // does, and would not cut them off.
+        let root = self.unknown.forget(u64::from(address.first_16_bits(family))) as u16;
+        let raw = match roots.scopes[usize::from(root)] {
             ScopeRoots::UNDECIDED => longest_prefix(address),
             decided => decided,
         };
