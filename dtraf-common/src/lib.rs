@@ -1,7 +1,7 @@
 //! What dtraf's two sides agree on: the maps between them ([`abi`]), the walk over a packet's headers ([`packet`]), its
 //! size on a wire ([`wire`]) and where it is booked ([`decide`]).
 //!
-//! Everything here is pure and `no_std`: the kernel program, user space, the unit tests and the fuzzer run the same
+//! Everything here is pure and `no_std`: the kernel program, user space and the tests, random frames included, run the same
 //! functions. Nothing here knows of aya, of Docker or of a clock.
 
 #![cfg_attr(not(test), no_std)]

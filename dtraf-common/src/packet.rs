@@ -1,10 +1,19 @@
 //! The walk over a frame's headers, from Ethernet to the ports.
 //!
-//! One walk for the kernel, the unit tests and the fuzzer: it reads through [`PacketBytes`] and never looks at a byte
+//! One walk for the kernel and for the tests, random frames included: it reads through [`PacketBytes`] and never looks at a byte
 //! that the trait did not hand out. It decides nothing about counting; that is [`crate::decide`].
+
+mod headers;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use self::headers::{
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, EthernetHeader, Extension,
+    FRAGMENT_OFFSET, FRAGMENT6_OFFSET, FragmentHeader, HEADERS_MASK, Ipv4Header, Ipv6Header, JUMBO_BYTES,
+    JUMBO_OPTION, MAX_EXTENSIONS, MAX_VLAN_TAGS, SCTP_ABORT, SCTP_COMMON_BYTES, SCTP_INIT_ACK,
+    SCTP_SHUTDOWN_COMPLETE, SctpHeader, TCP_RST, TCP_SYN_ACK, TcpHeader, UDP_BYTES, UdpHeader,
+    VLAN_TAGS_MASK, VlanTag,
+};
 use crate::abi::{Direction, ETHERNET_BYTES, Family, VLAN_BYTES, raw_enum};
 
 /// A frame, beginning at its Ethernet header.
@@ -144,134 +153,6 @@ impl Frame {
         self.destination & 1 << 40 != 0
     }
 }
-
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct EthernetHeader {
-    destination: [u16; 3],
-    _source: [u16; 3],
-    ethertype: u16,
-}
-
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct VlanTag {
-    _control: u16,
-    ethertype: u16,
-}
-
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Ipv4Header {
-    version_and_length: u8,
-    _service: u8,
-    _total_length: u16,
-    _identification: u16,
-    fragment: u16,
-    _ttl: u8,
-    protocol: u8,
-    _checksum: u16,
-    source: u32,
-    destination: u32,
-}
-
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Ipv6Header {
-    version: u8,
-    _flow: [u8; 3],
-    payload_length: u16,
-    next: u8,
-    _hop_limit: u8,
-    source: [u32; 4],
-    destination: [u32; 4],
-}
-
-/// The first bytes of an extension header; of a jumbo hop-by-hop header, `option` is 0xC2 (RFC 2675).
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Extension {
-    next: u8,
-    length: u8,
-    option: u8,
-    _option_length: u8,
-}
-
-/// `offset` holds the fragment's offset in its upper 13 bits.
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct FragmentHeader {
-    next: u8,
-    _reserved: u8,
-    offset: u16,
-    _identification: u32,
-}
-
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct TcpHeader {
-    source: u16,
-    destination: u16,
-    _sequence: u32,
-    _acknowledgment: u32,
-    data_offset: u8,
-    flags: u8,
-    _window: u16,
-}
-
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct UdpHeader {
-    source: u16,
-    destination: u16,
-    _length: u16,
-    _checksum: u16,
-}
-
-/// The common header and the type of the first chunk.
-#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct SctpHeader {
-    source: u16,
-    destination: u16,
-    _tag: u32,
-    _checksum: u32,
-    chunk: u8,
-    _flags: u8,
-    _length: u16,
-}
-
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86DD;
-const ETHERTYPE_VLAN: u16 = 0x8100;
-const ETHERTYPE_QINQ: u16 = 0x88A8;
-
-/// Tags in the frame's bytes that are walked over: with the one in metadata, more than Linux ever sends.
-const MAX_VLAN_TAGS: u32 = 2;
-const VLAN_TAGS_MASK: u32 = 3;
-/// Extension headers that are walked over. RFC 8200 (4.1) knows six kinds, one of them up to twice.
-const MAX_EXTENSIONS: u32 = 7;
-/// Room for an IPv6 header and seven extensions of 2,048 bytes.
-const HEADERS_MASK: u32 = 0x3fff;
-
-/// The offset in IPv4's fragment word (RFC 791, 3.1).
-const FRAGMENT_OFFSET: u16 = 0x1fff;
-/// The offset in IPv6's fragment header (RFC 8200, 4.5).
-const FRAGMENT6_OFFSET: u16 = 0xfff8;
-/// SYN and ACK of a TCP header's flags (RFC 9293, 3.1).
-const TCP_SYN_ACK: u8 = 0x12;
-/// An SCTP chunk of type INIT ACK (RFC 9260, 3.2).
-const SCTP_INIT_ACK: u8 = 2;
-/// The common header, which each packet of an SCTP GSO skb repeats.
-const SCTP_COMMON_BYTES: u32 = 12;
-const UDP_BYTES: u32 = 8;
-/// RST of a TCP header's flags (RFC 9293, 3.1).
-const TCP_RST: u8 = 0x04;
-/// SCTP chunks that answer packets out of the blue: ABORT and SHUTDOWN COMPLETE (RFC 9260, 8.4).
-const SCTP_ABORT: u8 = 6;
-const SCTP_SHUTDOWN_COMPLETE: u8 = 14;
-const JUMBO_OPTION: u8 = 0xC2;
-const JUMBO_BYTES: u32 = 8;
 
 /// Walks over a frame. `None` when `bytes` ended, or could not be read, before the ports.
 #[inline(always)]
