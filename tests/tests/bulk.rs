@@ -30,7 +30,7 @@ fn firewalls(lab: &Shared, port: u16) -> Result<Both<Captured>> {
 }
 
 /// Transfers `down` and `up` bytes, and holds the books against the veth, a capture and the firewall behind the cutting link.
-fn transfer(name: &str, host_port: u16, up: u64, down: u64) -> Result<()> {
+fn transfer(name: &str, host_port: u16, up: u64, down: u64) -> Result<Both<Amount>> {
     let lab = Shared::lab()?;
     let outside = lab.outside().place();
     lab.host().offloads(Outside::HOST_LINK, &CUTTING)?;
@@ -57,7 +57,6 @@ fn transfer(name: &str, host_port: u16, up: u64, down: u64) -> Result<()> {
     let after = audited(&dtraf, &container)?;
 
     let moved = only_port(&before, &after, "tcp", 80, "server")?;
-    println!("{name}: counted {moved:?}, captured {tap:?}");
     is_wire_of(&moved, &since(&firewalls(&lab, host_port)?, &firewalls_before)).context("the firewalls")?;
     is_wire_of(&moved, &tap).context("the capture")?;
     let carried =
@@ -66,7 +65,7 @@ fn transfer(name: &str, host_port: u16, up: u64, down: u64) -> Result<()> {
     if down == DOWN {
         ensure!(moved.tx.packets > 3 * moved.tx.skbs, "they were super-packets on the host: {moved:?}");
     }
-    Ok(())
+    Ok(moved)
 }
 
 fn since(now: &Both<Captured>, then: &Both<Captured>) -> Both<Captured> {
@@ -80,10 +79,14 @@ fn since(now: &Both<Captured>, then: &Both<Captured>) -> Both<Captured> {
 
 #[test]
 fn a_gigabyte_is_the_veths_counters_in_skbs_and_the_wires_in_frames() -> Result<()> {
-    transfer("gigabyte", 8080, 1_000, DOWN)
+    let moved = transfer("gigabyte", 8080, 1_000, DOWN)?;
+    println!("gigabyte: {moved:?}");
+    Ok(())
 }
 
 #[test]
 fn an_upload_is_the_veths_counters_in_skbs_and_the_wires_in_frames() -> Result<()> {
-    transfer("upload", 8081, UP, 1_000_000)
+    let moved = transfer("upload", 8081, UP, 1_000_000)?;
+    println!("upload: {moved:?}");
+    Ok(())
 }

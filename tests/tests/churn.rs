@@ -60,7 +60,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     assert_eq!(names(host, "/sys/fs/bpf/dtraf/1/links")?, links, "links of interfaces that are gone");
     assert_eq!(host.run("tc", &["qdisc", "show"])?, qdiscs);
 
-    let last = last_report(running.stop(Signal::TERM)?.lines)?;
+    let last = last_report(&running.stop(Signal::TERM)?.lines)?;
     conserved(&last)?;
     let mut sum = Both::<Amount>::default();
     let mut missing = Vec::new();
@@ -129,6 +129,6 @@ fn only_slots_of(dtraf: &Dtraf<'_>, name: &str) -> Result<()> {
     })
 }
 
-fn last_report(lines: Vec<String>) -> Result<Report> {
+fn last_report(lines: &[String]) -> Result<Report> {
     Report::read(lines.last().context("a last report")?)
 }

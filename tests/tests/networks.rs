@@ -61,10 +61,10 @@ fn two_networks_are_two_meters_of_one_container() -> Result<()> {
     assert_eq!(networks(&start), [Some("back"), Some("front")]);
     let by_front = fetched(&lab, &dtraf, &two, two.address("front")?, &start)?;
     let by_back = fetched(&lab, &dtraf, &two, two.address("back")?, &by_front)?;
-    for (network, at_start, at_end) in
-        [("front", &start, &by_front), ("back", &by_front, &by_back)]
-    {
-        let meter = |figures: &Figures| figures.meters.iter().find(|meter| meter.network.as_deref() == Some(network)).cloned();
+    for (network, at_start, at_end) in [("front", &start, &by_front), ("back", &by_front, &by_back)] {
+        let meter = |figures: &Figures| {
+            figures.meters.iter().find(|meter| meter.network.as_deref() == Some(network)).cloned()
+        };
         let (then, now) = (meter(at_start).context("meter")?, meter(at_end).context("meter")?);
         ensure!(now.tx.skb_bytes - then.tx.skb_bytes > 100_000, "{network} has what came by it");
     }
@@ -150,7 +150,8 @@ fn a_recreated_container_with_another_address_keeps_the_old_ones_counts_apart() 
 
     let report = running.report_where(|report| {
         let is_new = |container: &ContainerReport| container.id == second.id();
-        let figures = report.containers.iter().find(|container| is_new(container)).map(ContainerReport::figures);
+        let figures =
+            report.containers.iter().find(|container| is_new(container)).map(ContainerReport::figures);
         figures.is_some_and(|figures| figures.is_ok_and(|figures| figures.total.tx.skbs >= new.total.tx.skbs))
     })?;
     conserved(&report)?;
@@ -192,7 +193,8 @@ fn a_container_of_half_a_second_is_in_the_report_with_all_its_bytes_when_it_is_g
     let mut running = counting(&dtraf, &[])?;
     for name in ["moth1", "moth2", "moth3"] {
         let tap = Tap::client(outside, Outside::LINK, 9000)?;
-        let fetch = r"printf '\0\0\0\0\0\0\0\0\240\206\1\0\0\0\0\0' | nc 198.51.100.2 9000 | wc -c; sleep 0.4";
+        let fetch =
+            r"printf '\0\0\0\0\0\0\0\0\240\206\1\0\0\0\0\0' | nc 198.51.100.2 9000 | wc -c; sleep 0.4";
         let got = lab.docker(&["run", "--rm", "--name", name, "dtraf-lab:latest", "sh", "-c", fetch])?;
         assert_eq!(got.trim(), "100000");
         let tap = tap.finish()?;
@@ -231,8 +233,8 @@ fn what_is_not_counted_has_a_reason_and_no_figures() -> Result<()> {
     let lab = Shared::lab()?;
     let dtraf = Dtraf::new(&lab)?;
     let _running = counting(&dtraf, &[])?;
-    let _containers =
-        [("hosty", "host"), ("nonely", "none")].map(|(name, network)| lab.container(name).network(network).start());
+    let _containers = [("hosty", "host"), ("nonely", "none")]
+        .map(|(name, network)| lab.container(name).network(network).start());
     for (name, reason) in [("hosty", "host_network"), ("nonely", "no_network")] {
         let told = told(&dtraf, name, |_| true)?;
         assert_eq!(told.coverage.kind, "not_counted", "{told:?}");

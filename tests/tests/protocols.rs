@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, ensure};
 use dtraf_tests::books::{
-    Tap, audited, bucket_since, carries, counting, is_skbs_of, is_wire_of, only_port, port_since, scope_since, since,
+    Tap, audited, bucket_since, carries, counting, is_skbs_of, is_wire_of, only_port, port_since,
+    scope_since, since,
 };
 use dtraf_tests::report::{Amount, Both, Figures};
 use dtraf_tests::traffic::Datagrams;
@@ -59,7 +60,8 @@ fn udp_of_a_published_port_counts_every_datagram_both_ways() -> Result<()> {
     assert_eq!(scope_since(&before, &between, "internet"), expected);
 
     // From the host itself: docker-proxy passes it on.
-    lab.host().udp(SocketAddr::new("127.0.0.1".parse()?, 5353), &Datagrams { count: 50, size: 100, ..datagrams })?;
+    lab.host()
+        .udp(SocketAddr::new("127.0.0.1".parse()?, 5353), &Datagrams { count: 50, size: 100, ..datagrams })?;
     let after = audited(&dtraf, &container)?;
     assert_eq!(only_port(&between, &after, "udp", 53, "server")?, both(packets(50, 20 + 8 + 100)));
     Ok(())
@@ -206,7 +208,10 @@ fn pings_have_no_port_and_are_the_containers_own_once_it_has_sent_one() -> Resul
     for (protocol, own, other, size) in cases {
         if protocol == "icmp" {
             // Without Docker's rules for what may come in.
-            outside.run("ip", &["route", "replace", &format!("{own}/32"), "via", &Outside::HOST_V4.to_string()])?;
+            outside.run(
+                "ip",
+                &["route", "replace", &format!("{own}/32"), "via", &Outside::HOST_V4.to_string()],
+            )?;
             lab.host().run("iptables", &["-w", "-I", "DOCKER-USER", "-p", "icmp", "-j", "ACCEPT"])?;
         }
         let before = audited(&dtraf, &container)?;
@@ -218,9 +223,10 @@ fn pings_have_no_port_and_are_the_containers_own_once_it_has_sent_one() -> Resul
         place.run("busybox", &["ping", "-A", "-c", "5", "-s", "56", &other.to_string()])?;
         let after = audited(&dtraf, &container)?;
         let entry = |figures: &Figures| {
-            let own = figures.ports.iter().find(|port| {
-                port.protocol == protocol && port.port.is_none() && port.scope == "internet"
-            });
+            let own = figures
+                .ports
+                .iter()
+                .find(|port| port.protocol == protocol && port.port.is_none() && port.scope == "internet");
             own.map_or(Both::default(), |port| Both { rx: port.rx, tx: port.tx })
         };
         let (then, now) = (entry(&pinged), entry(&after));

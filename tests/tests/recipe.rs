@@ -152,11 +152,11 @@ fn between_two_containers_each_has_its_own_side_in_scope_container() -> Result<(
     let client = lab.container("asking").start()?;
     let before = audited(&dtraf, &client)?;
     let to = SocketAddr::new(server.address("bridge")?, 80);
-    let served = visit(&dtraf, &server, &client.place()?, to, "container")?;
+    let answered = visit(&dtraf, &server, &client.place()?, to, "container")?;
     let after = audited(&dtraf, &client)?;
     let asked = only_port(&before, &after, "tcp", 80, "client")?;
     assert_eq!(scope_since(&before, &after, "container"), asked);
-    assert_eq!((asked.rx, asked.tx), (served.tx, served.rx), "one's tx is the other's rx");
+    assert_eq!((asked.rx, asked.tx), (answered.tx, answered.rx), "one's tx is the other's rx");
 
     // By the host's published port both talk to docker-proxy: Docker translates no addresses on the way back to a bridge.
     visit(&dtraf, &server, &client.place()?, SocketAddr::new(Outside::HOST_V4, 8084), "host")?;
