@@ -10,12 +10,21 @@ use crate::capture::{Capture, Captured};
 use crate::container::Container;
 use crate::deadline::eventually;
 use crate::dtraf::{Dtraf, Running};
+use crate::lab::Lab;
 use crate::link::{Counters, Side, Veth};
+use crate::outside::Outside;
 use crate::place::Place;
 use crate::report::{Amount, Both, Figures, Meter, Report, Shortfall};
 
 /// How long dtraf may take to have found an interface and to know its shortfall exactly.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// Makes the lab's link to the outside a wire: no super-packet passes it, each frame is a segment.
+pub fn wire(lab: &Lab) -> Result<()> {
+    let cutting = ["tso", "off", "gso", "off", "tx-udp-segmentation", "off", "gro", "off"];
+    lab.host().offloads(Outside::HOST_LINK, &cutting)?;
+    lab.outside().place().offloads(Outside::LINK, &cutting)
+}
 
 /// Starts `dtraf run` with `options`; it has taken stock when this returns.
 pub fn counting(dtraf: &Dtraf<'_>, options: &[&str]) -> Result<Running> {

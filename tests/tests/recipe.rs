@@ -5,18 +5,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Result, ensure};
-use dtraf_tests::books::{Tap, audited, carries, counting, is_skbs_of, is_wire_of, only_port, scope_since};
+use dtraf_tests::books::{
+    Tap, audited, carries, counting, is_skbs_of, is_wire_of, only_port, scope_since, wire,
+};
 use dtraf_tests::report::{Amount, Both, Figures};
 use dtraf_tests::{Container, Dtraf, Outside, Place, Process, Shared};
-
-/// Without these a link passes super-packets on as they are.
-const CUTTING: [&str; 6] = ["tso", "off", "gso", "off", "gro", "off"];
-
-/// Makes the lab's outside link a wire: each frame on it is a segment.
-fn wire(lab: &Shared) -> Result<()> {
-    lab.host().offloads(Outside::HOST_LINK, &CUTTING)?;
-    lab.outside().place().offloads(Outside::LINK, &CUTTING)
-}
 
 /// A container with a server at `port`, and what was counted for it after one visit: by then dtraf knows all that it will.
 fn served<'a>(
