@@ -203,3 +203,39 @@ fn what_starts_and_ends_while_no_dtraf_runs_does_no_harm() -> Result<()> {
     );
     Ok(())
 }
+
+/// The pins of links that are there now.
+fn pinned_links(lab: &Shared) -> Result<usize> {
+    let listing = format!("ls {PINS}/links 2>/dev/null || true");
+    Ok(lab.host().run("sh", &["-c", &listing])?.lines().count())
+}
+
+#[test]
+fn killed_in_the_midst_of_attaching_it_is_completed_by_the_next_one() -> Result<()> {
+    let lab = Shared::lab()?;
+    let dtraf = Dtraf::new(&lab)?;
+    dtraf.end(&["uninstall", "--yes"])?.success()?;
+    let containers: Vec<Container<'_>> =
+        (0..6).map(|number| lab.container(&format!("half{number}")).start()).collect::<Result<_>>()?;
+    for wanted in [1, 2, 5, 8] {
+        let mut running = dtraf.start(&["run", "--format=json"])?;
+        eventually("some links", LIMIT, || Ok((pinned_links(&lab)? >= wanted).then_some(())))?;
+        running.process.stop(Signal::KILL, LIMIT)?;
+    }
+    let running = counting(&dtraf, &[])?;
+    for container in &containers {
+        let _server = container.place()?.serve_tcp(80)?;
+        lab.host().tcp(SocketAddr::new(container.address("bridge")?, 80), 1_000, 50_000)?;
+        let figures = audited(&dtraf, container)?;
+        assert_eq!(figures.meters.len(), 1, "{}: {:?}", container.name(), figures.meters);
+    }
+    drop(running);
+    assert_eq!(pinned_links(&lab)?, 2 * containers.len());
+    let kernel = Kernel::of(lab.host(), PINS)?;
+    assert_eq!(kernel.links.len(), 2 * containers.len(), "{kernel:?}");
+
+    // Pins of interfaces that have gone while nobody looked go with the next run.
+    drop(containers);
+    let _running = counting(&dtraf, &[])?;
+    eventually("no links", LIMIT, || Ok((pinned_links(&lab)? == 0).then_some(())))
+}
