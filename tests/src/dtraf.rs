@@ -33,6 +33,11 @@ impl<'a> Dtraf<'a> {
         Self { lab, program: program.to_path_buf() }
     }
 
+    /// Its file, for those who start it in a way of their own.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Runs it to its end and demands success.
     pub fn run(&self, args: &[&str]) -> Result<String> {
         finish(self.lab.host().command(&self.program).args(args), &format!("dtraf {}", args.join(" ")))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{audited, counting};
 use dtraf_tests::report::Report;
-use dtraf_tests::{Container, Dtraf, Shared, built};
+use dtraf_tests::{Container, Dtraf, Shared};
 
 const PINS: &str = "/sys/fs/bpf/dtraf";
 
@@ -29,9 +29,10 @@ struct Ended {
 
 /// Runs dtraf behind the words of `before` (a wrapper, an environment).
 fn run(lab: &Shared, before: &[&str], args: &[&str]) -> Result<Ended> {
-    let dtraf = built("dtraf")?;
+    let dtraf = Dtraf::new(lab)?;
     let mut command: Command = lab.host().command("timeout");
-    let output = command.args(["--signal=KILL", "20"]).args(before).arg(dtraf).args(args).output()?;
+    let output =
+        command.args(["--signal=KILL", "20"]).args(before).arg(dtraf.program()).args(args).output()?;
     Ok(Ended {
         status: output.status.code(),
         printed: String::from_utf8(output.stdout).context("its output is text")?,
@@ -246,8 +247,8 @@ fn a_container_that_there_is_no_room_for_is_not_counted_and_the_error_names_the_
 fn a_reader_that_goes_away_ends_it_without_an_error() -> Result<()> {
     let lab = fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let program = built("dtraf")?;
-    let script = format!("{} run --format=json --interval=100ms | head -n 1 >/dev/null", program.display());
+    let script =
+        format!("{} run --format=json --interval=100ms | head -n 1 >/dev/null", dtraf.program().display());
     let mut piped = lab.host().spawn("bash", &["-o", "pipefail", "-c", &script])?;
     let ended = piped.end(Duration::from_secs(20))?;
     ensure!(ended.status.success(), "{ended:?}");
