@@ -5,6 +5,8 @@
 //! cache line that hardly ever changes. Nothing moves and nothing is evicted. User space frees positions by writing a
 //! tombstone, never a 0, so that a 0 ends the search.
 
+use core::arch::asm;
+
 use aya_ebpf::bindings::BPF_NOEXIST;
 use dtraf_common::abi::{KeySet, SlotState, TOMBSTONE, WAYS};
 use dtraf_common::key::{ServedKey, first_set, position, second_set};
@@ -95,8 +97,8 @@ pub(crate) fn claim(slot: u32, key: u64, unknown: Unknown) -> u64 {
     unsafe { there.write_volatile(key) };
     // SAFETY: as above.
     let count = unsafe { &raw mut (*state).entries };
-    // SAFETY: as above. Concurrent additions of several CPUs may lose some: the quota is then that much wider.
-    unsafe { count.write_volatile(entries + 1) };
+    // SAFETY: as above. The target has no atomic operations in `core`; the instruction is as old as BPF itself.
+    unsafe { asm!("lock *(u32 *)({count} + 0) += {one}", count = in(reg) count, one = in(reg) 1_u64) };
     u64::from(free)
 }
 

@@ -9,7 +9,7 @@ mod served;
 mod veths;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use dtraf_common::abi::Scope;
@@ -25,7 +25,7 @@ use self::print::Printer;
 use self::served::Served;
 use self::veths::Veths;
 use crate::accounting::attribution::attribute;
-use crate::accounting::identity::{ContainerId, Slot, Timestamp};
+use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::snapshot::Snapshot;
@@ -56,10 +56,11 @@ struct Daemon {
     touched: BTreeSet<ContainerId>,
     sightings: Sightings,
     /// Since when a slot waits to be freed.
-    retired: BTreeMap<Slot, Timestamp>,
+    retired: BTreeMap<Slot, Instant>,
     user_scopes: Vec<(IpNet, Scope)>,
     trace: Option<Trace>,
-    ticks: u64,
+    /// How often the chores were done.
+    chores: u64,
 }
 
 /// Whose decisions are logged, and where they come from.
@@ -77,6 +78,7 @@ enum Event {
     Listening(served::Found),
     Trace,
     Settle,
+    Chores,
     Quit,
 }
 
@@ -116,7 +118,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
         retired: BTreeMap::new(),
         user_scopes: config.scopes,
         trace,
-        ticks: 0,
+        chores: 0,
     };
     daemon.take_stock().await?;
     log::info!("counting {} interfaces of {engine}", daemon.veths.len());
@@ -128,6 +130,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
                 ticks: ticks(pace),
                 traces: ticks(Duration::from_millis(100)),
                 settling: ticks(SETTLING),
+                chores: ticks(housekeeping::PACE),
                 links: link_events,
                 docker: docker_events,
                 answers,
@@ -143,10 +146,11 @@ impl Daemon {
     /// One reading: of what is attached now, with its shortfall as exact as a moment allows.
     async fn once(&mut self, printer: &mut Printer) -> anyhow::Result<()> {
         self.read().await?;
-        if self.counting.has_unsettled() {
+        if self.counting.has_unsettled(clock::now()) {
             tokio::time::sleep(Duration::from_millis(120)).await;
             self.read().await?;
         }
+        self.open_all_tables()?;
         self.print(printer)?;
         Ok(())
     }
@@ -158,31 +162,36 @@ impl Daemon {
         printer: &mut Printer,
     ) -> anyhow::Result<()> {
         loop {
-            let unsettled = self.counting.has_unsettled();
-            match sources.next(signals, unsettled).await {
+            let unsettled = self.counting.has_unsettled(clock::now());
+            let done = match sources.next(signals, unsettled).await {
                 Event::Tick => {
-                    self.tick().await?;
+                    let read = self.read().await;
                     if self.print(printer)? == Reader::Gone {
                         break;
                     }
-                    // Behind the report, which has the last that they counted.
-                    self.free_slots()?;
+                    read
                 }
-                Event::Link(event) => self.on_link(event).await?,
-                Event::Docker(event) => self.on_docker(event).await?,
-                Event::Answer(answer) => self.on_answer(answer).await?,
-                Event::Listening(found) => self.on_listening(found)?,
+                Event::Chores => self.chores().await,
+                Event::Link(event) => self.on_link(event).await,
+                Event::Docker(event) => self.on_docker(event).await,
+                Event::Answer(answer) => self.on_answer(answer).await,
+                Event::Listening(found) => self.on_listening(found),
                 Event::Trace => {
                     if let Some(trace) = &mut self.trace {
                         trace.records.flush();
                     }
+                    Ok(())
                 }
-                Event::Settle => self.read().await?,
+                Event::Settle => self.read().await,
                 Event::Quit => {
                     self.read().await?;
                     self.print(printer)?;
                     break;
                 }
+            };
+            // Counting goes on in the kernel, and the next event is another chance.
+            if let Err(error) = done {
+                log::error!("{error:#}");
             }
         }
         self.stop_tracing()
@@ -195,7 +204,7 @@ impl Daemon {
     /// Reads all counters and books them.
     async fn read(&mut self) -> anyhow::Result<()> {
         let snapshot = self.counting.snapshot(clock::now());
-        let snapshot = if self.counting.has_unsettled() {
+        let snapshot = if self.counting.has_unsettled(clock::now()) {
             let carried = self.links.dump().await?;
             self.counting.settle(&snapshot, &carried, &mut self.sightings)?;
             // With the shortfalls that are known now.
@@ -221,6 +230,7 @@ struct Sources {
     ticks: Interval,
     traces: Interval,
     settling: Interval,
+    chores: Interval,
     links: mpsc::Receiver<LinkEvent>,
     docker: mpsc::Receiver<DockerEvent>,
     answers: mpsc::UnboundedReceiver<Answer>,
@@ -239,6 +249,7 @@ impl Sources {
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             Some(found) = self.listening.recv() => Event::Listening(found),
             _ = self.ticks.tick() => Event::Tick,
+            _ = self.chores.tick() => Event::Chores,
             _ = self.traces.tick(), if self.traced => Event::Trace,
             _ = self.settling.tick(), if unsettled => Event::Settle,
         }

@@ -18,14 +18,17 @@ pub(crate) async fn run(config: Uninstall) -> anyhow::Result<()> {
         print("Nothing was removed.\n").context("write to standard output")?;
         return Ok(());
     }
-    let removed = uninstall(&pins)?;
     let links = Links::connect()?;
+    let removed = uninstall(&pins, &links.dump().await?)?;
+    let mut failed = None;
     for ifindex in &removed.clsact {
-        links.remove_empty_clsact(*ifindex).await?;
+        if let Err(error) = links.remove_empty_clsact(*ifindex).await {
+            failed.get_or_insert(error);
+        }
     }
     let text = format!("Detached from {} interfaces, removed {} pins.\n", removed.interfaces, removed.pins);
     print(&text).context("write to standard output")?;
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn is_agreed() -> anyhow::Result<bool> {

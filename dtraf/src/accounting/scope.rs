@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use dtraf_common::abi::{Family, Scope, ScopeRoots};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, Network};
 
 /// Prefixes and what they are. The longest one that holds an address decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,12 +25,15 @@ impl Scopes {
         user: &[(IpNet, Scope)],
     ) -> Self {
         let mut scopes = Self { prefixes: well_known().collect() };
-        for network in &inventory.networks {
+        // Others, macvlan for one, borrow their addresses from the network around the host.
+        let own = |network: &&Network| matches!(network.driver.as_str(), "bridge" | "overlay");
+        for network in inventory.networks.iter().filter(own) {
             for subnet in &network.subnets {
                 scopes.prefixes.insert(subnet.trunc(), Scope::Container);
             }
         }
-        let gateways = inventory.networks.iter().flat_map(|network| network.gateways.iter().copied());
+        let gateways =
+            inventory.networks.iter().filter(own).flat_map(|network| network.gateways.iter().copied());
         for address in gateways.chain(host) {
             scopes.prefixes.insert(IpNet::from(address), Scope::Host);
         }
@@ -74,6 +77,8 @@ fn well_known() -> impl Iterator<Item = (IpNet, Scope)> {
         IpNet::V6(Ipv6Net::new(address, length).expect("a length of at most 128"))
     };
     [
+        // So that what is said of all IPv6 addresses is not said of IPv4's, which lie among them in the trie.
+        (v4(0, 0, 0, 0, 0), Scope::Internet),
         // RFC 1918: private.
         (v4(10, 0, 0, 0, 8), Scope::Lan),
         (v4(172, 16, 0, 0, 12), Scope::Lan),
@@ -126,7 +131,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::accounting::inventory::Network;
 
     fn docker() -> Inventory {
         let network = Network {
@@ -182,6 +186,18 @@ mod tests {
             ("ff02::1", Scope::Multicast),
             ("2001:db8::1", Scope::Internet),
         ] {
+            assert_eq!(look_up(&scopes, address.parse().unwrap()), scope, "{address}");
+        }
+    }
+
+    #[test]
+    fn networks_that_borrow_their_addresses_say_nothing_of_scopes() {
+        let mut inventory = docker();
+        inventory.networks[0].driver = "macvlan".to_owned();
+        let scopes = Scopes::new(&inventory, [], &[("::/0".parse().unwrap(), Scope::Host)]);
+        for (address, scope) in
+            [("172.17.0.9", Scope::Lan), ("8.8.8.8", Scope::Internet), ("2001:db8::1", Scope::Host)]
+        {
             assert_eq!(look_up(&scopes, address.parse().unwrap()), scope, "{address}");
         }
     }

@@ -1,6 +1,8 @@
 //! Questions to Docker, asked beside the loop: while Docker starts a container it keeps everybody waiting who asks for it,
 //! and just then that container's link must be attached to.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::mpsc;
 
 use crate::accounting::identity::ContainerId;
@@ -8,15 +10,22 @@ use crate::accounting::inventory::{Container, Inventory};
 use crate::docker::{Catalogue, Docker};
 
 /// Where questions are put.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Desk {
     questions: mpsc::UnboundedSender<Question>,
+    /// The last question about each container that is not answered yet.
+    latest: BTreeMap<ContainerId, Ticket>,
+    next: u64,
 }
+
+/// Tells the answers to two questions about one container apart, which may come in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
 
 #[derive(Clone, Copy, Debug)]
 enum Question {
     List,
-    Inspect(ContainerId),
+    Inspect(ContainerId, Ticket),
 }
 
 /// What Docker said.
@@ -24,7 +33,9 @@ enum Question {
 pub(super) enum Answer {
     Listed(Inventory),
     /// `None`: there is no such container any more.
-    Inspected(ContainerId, Option<Box<Container>>),
+    Inspected(ContainerId, Ticket, Option<Box<Container>>),
+    /// Docker did not answer.
+    Failed(ContainerId, Ticket),
 }
 
 impl Desk {
@@ -35,7 +46,7 @@ impl Desk {
         let (lists, listings) = mpsc::channel(1);
         tokio::spawn(list(catalogue, listings, answers.clone()));
         tokio::spawn(serve(docker, receiver, lists, answers));
-        (Self { questions }, answered)
+        (Self { questions, latest: BTreeMap::new(), next: 0 }, answered)
     }
 
     /// Asks for everything. Questions that wait together are answered once.
@@ -43,8 +54,20 @@ impl Desk {
         self.ask(Question::List);
     }
 
-    pub(super) fn inspect(&self, id: ContainerId) {
-        self.ask(Question::Inspect(id));
+    pub(super) fn inspect(&mut self, id: ContainerId) {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.latest.insert(id, ticket);
+        self.ask(Question::Inspect(id, ticket));
+    }
+
+    /// Whether an answer is the last one asked for. Each is to be asked about once.
+    pub(super) fn is_latest(&mut self, id: ContainerId, ticket: Ticket) -> bool {
+        let is_latest = self.latest.get(&id) == Some(&ticket);
+        if is_latest {
+            self.latest.remove(&id);
+        }
+        is_latest
     }
 
     fn ask(&self, question: Question) {
@@ -62,8 +85,8 @@ async fn serve(
         match question {
             // One that waits already will see everything that this one would.
             Question::List => drop(lists.try_send(())),
-            Question::Inspect(id) => {
-                tokio::spawn(inspect(docker.clone(), id, answers.clone()));
+            Question::Inspect(id, ticket) => {
+                tokio::spawn(inspect(docker.clone(), id, ticket, answers.clone()));
             }
         }
     }
@@ -87,10 +110,14 @@ async fn list(
     }
 }
 
-async fn inspect(docker: Docker, id: ContainerId, answers: mpsc::UnboundedSender<Answer>) {
-    match docker.inspect(id).await {
-        // Nobody waits for the answer any more when the daemon ends.
-        Ok(container) => drop(answers.send(Answer::Inspected(id, container.map(Box::new)))),
-        Err(error) => log::warn!("{:#}", anyhow::Error::from(error)),
-    }
+async fn inspect(docker: Docker, id: ContainerId, ticket: Ticket, answers: mpsc::UnboundedSender<Answer>) {
+    let answer = match docker.inspect(id).await {
+        Ok(container) => Answer::Inspected(id, ticket, container.map(Box::new)),
+        Err(error) => {
+            log::warn!("{:#}", anyhow::Error::from(error));
+            Answer::Failed(id, ticket)
+        }
+    };
+    // Nobody waits for the answer any more when the daemon ends.
+    drop(answers.send(answer));
 }

@@ -1,4 +1,4 @@
-//! What is done at every reading, and what only now and then.
+//! What is done now and then, whatever the interval of the view.
 
 use std::time::Duration;
 
@@ -8,25 +8,38 @@ use crate::accounting::scope::Scopes;
 use crate::accounting::snapshot::Life;
 use crate::clock;
 
-/// Ticks between two looks at the host's addresses.
+/// Between two rounds of chores.
+pub(super) const PACE: Duration = Duration::from_secs(1);
+/// Rounds between two looks at the host's addresses.
 const ADDRESSES: u64 = 10;
-/// Ticks between two listings: Docker's events can be lost without notice.
+/// Rounds between two listings: Docker's events can be lost without notice.
 const LISTING: u64 = 60;
 /// How long a slot waits for its container to become known, and to be removed, before it is freed.
 const GRACE: Duration = Duration::from_secs(2);
 /// Removed containers that are still shown one by one.
 const REMEMBERED: usize = 1000;
+/// Rounds after which an interface may have entries whatever is known of its container by then.
+const OPENING: u64 = 5;
 
 impl Daemon {
-    pub(super) async fn tick(&mut self) -> anyhow::Result<()> {
-        self.ticks += 1;
-        if self.ticks.is_multiple_of(LISTING) {
+    pub(super) async fn chores(&mut self) -> anyhow::Result<()> {
+        self.chores += 1;
+        if self.chores.is_multiple_of(LISTING) {
+            self.prune_unknown();
             self.reconcile().await?;
-        } else if self.ticks.is_multiple_of(ADDRESSES) {
+            let counted = self.counting.snapshot(clock::now());
+            let carried = self.links.dump().await?;
+            self.counting.settle(&counted, &carried, &mut self.sightings)?;
+        } else if self.chores.is_multiple_of(ADDRESSES) {
             self.refresh_scopes().await?;
             self.counting.forget_questions()?;
         }
+        if self.chores.is_multiple_of(OPENING) {
+            self.open_all_tables()?;
+        }
         self.read().await?;
+        self.refresh_macs().await?;
+        self.free_slots()?;
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));
         self.served.keep(|id, pid| containers.get(id).is_some_and(|container| container.pid == Some(pid)));
@@ -39,21 +52,30 @@ impl Daemon {
         Ok(())
     }
 
+    pub(super) fn open_all_tables(&mut self) -> anyhow::Result<()> {
+        for slot in self.counting.closed() {
+            self.counting.open_table(slot)?;
+        }
+        Ok(())
+    }
+
     /// Frees the slots of interfaces that are gone. While Docker knows their container, their counts stay in the kernel:
     /// a process that follows this one finds them there.
-    pub(super) fn free_slots(&mut self) -> anyhow::Result<()> {
-        let now = clock::now();
+    fn free_slots(&mut self) -> anyhow::Result<()> {
+        let (now, instant) = (clock::now(), clock::instant());
         let mut done = Vec::new();
         for meter in self.counting.meters() {
             if meter.life != Life::Retired {
                 continue;
             }
-            let since = *self.retired.entry(meter.slot).or_insert(now);
+            let since = *self.retired.entry(meter.slot).or_insert(instant);
             let is_known = meter
                 .container
                 .as_ref()
                 .is_some_and(|container| self.inventory.containers.contains_key(&container.id));
-            if now.since(since) >= GRACE && (!is_known || self.counting.is_nearly_full()) {
+            if instant.saturating_duration_since(since) >= GRACE
+                && (!is_known || self.counting.is_nearly_full())
+            {
                 done.push(MeterId { slot: meter.slot, generation: meter.generation });
             }
         }
@@ -62,7 +84,10 @@ impl Daemon {
             self.retired.remove(&meter.slot);
         }
         let slots: Vec<_> = done.into_iter().map(|meter| meter.slot).collect();
-        self.counting.release(&slots)?;
+        if !slots.is_empty() {
+            self.counting.release(&slots)?;
+            self.counting.share_table()?;
+        }
         Ok(())
     }
 

@@ -1,14 +1,22 @@
 //! Whose interfaces they are, as Docker tells bit by bit.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dtraf_common::abi::Bucket;
 
 use super::Daemon;
 use super::desk::Answer;
+use super::veths::Registered;
 use crate::accounting::attribution::{Owner, container_in, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::inventory::NetworkMode;
 use crate::accounting::snapshot::{ContainerName, Meter};
 use crate::clock;
 use crate::docker::{Action, ContainerEvent, DockerEvent};
+
+/// How long a container may take from its creation to its start, to be named by elimination.
+const RECENT: Duration = Duration::from_mins(1);
 
 /// Containers that were heard of, but whose network namespace was never seen: they may end before Docker can be asked.
 #[derive(Debug, Default)]
@@ -34,7 +42,10 @@ impl Daemon {
             Action::Created | Action::Started => {
                 self.unknown.0.entry(id).or_insert_with(|| (name, clock::now()));
             }
-            Action::Died => self.name_by_elimination(id)?,
+            Action::Died => {
+                self.name_by_elimination(id)?;
+                self.unknown.0.remove(&id);
+            }
             Action::Removed => {
                 self.name_by_elimination(id)?;
                 self.unknown.0.remove(&id);
@@ -66,13 +77,20 @@ impl Daemon {
                     self.desk.inspect(id);
                 }
             }
-            Answer::Inspected(id, Some(container)) => {
-                if container.netns.is_some() {
+            Answer::Inspected(id, ticket, _) | Answer::Failed(id, ticket)
+                if !self.desk.is_latest(id, ticket) =>
+            {
+                return Ok(());
+            }
+            Answer::Failed(..) => return Ok(()),
+            Answer::Inspected(id, _, Some(container)) => {
+                // Its namespace is known, or it has none with an interface of its own.
+                if container.netns.is_some() || container.network_mode != NetworkMode::Networks {
                     self.unknown.0.remove(&id);
                 }
                 self.inventory.containers.insert(id, *container);
             }
-            Answer::Inspected(id, None) => {
+            Answer::Inspected(id, _, None) => {
                 self.inventory.containers.remove(&id);
             }
         }
@@ -110,9 +128,36 @@ impl Daemon {
         let Some(owner) = netns.and_then(|netns| container_in(&self.inventory, netns)) else { return Ok(()) };
         let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == netns);
         let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
-        let unmarked = self.served.update(&mut self.counting, meter.slot, owner, exposed)?;
-        for port in unmarked {
-            log::warn!("{}: no room to note that port {} is served", container.name, port.port);
+        self.served.update(&mut self.counting, meter.slot, owner, exposed)?;
+        Ok(())
+    }
+
+    /// Forgets containers that were created, but have not been started since.
+    pub(super) fn prune_unknown(&mut self) {
+        let now = clock::now();
+        self.unknown.0.retain(|_, (_, heard_of)| now.since(*heard_of) < RECENT);
+    }
+
+    /// Reads the MAC address again where packets were taken for others': the container may have another now.
+    pub(super) async fn refresh_macs(&mut self) -> anyhow::Result<()> {
+        let foreign: Vec<_> = self
+            .ledger
+            .open()
+            .map(|(_, entry)| &entry.reading)
+            .map(|reading| (reading.meter.clone(), reading.buckets.rx.get(&Bucket::Foreign)))
+            .filter_map(|(meter, amount)| Some((meter, amount?.skbs)))
+            .collect();
+        for (meter, packets) in foreign {
+            if !self.veths.note_foreign(meter.ifindex, packets) {
+                continue;
+            }
+            let Some(veth) = self.veths.get(meter.ifindex) else { continue };
+            let (Some(netns), Some(index)) = (veth.placement.netns, veth.link.peer_index) else { continue };
+            let registered = Registered { mac: self.links.peer_mac(netns, index).await?, ..veth.registered };
+            if registered.mac.is_some() && registered != veth.registered {
+                self.counting.set_registration(meter.slot, registered.mac, registered.traced)?;
+                self.veths.set_registered(meter.ifindex, registered);
+            }
         }
         Ok(())
     }

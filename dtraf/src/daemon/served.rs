@@ -10,6 +10,7 @@ use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::{Container, PortNumber};
 use crate::sockets;
 use crate::source::ebpf::{Counting, EbpfError};
+use crate::view::neutral::neutral;
 
 /// When a new container is looked into. What begins to listen later is known by its first answer.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(15)];
@@ -25,6 +26,8 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Served {
     told: BTreeMap<Slot, BTreeSet<PortNumber>>,
+    /// What they were to be told, for which there may not have been room.
+    wanted: BTreeMap<Slot, BTreeSet<PortNumber>>,
     listening: BTreeMap<(ContainerId, u32), BTreeSet<PortNumber>>,
     found: mpsc::UnboundedSender<Found>,
 }
@@ -33,17 +36,17 @@ impl Served {
     /// And the stream of what is found later.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Found>) {
         let (found, receiver) = mpsc::unbounded_channel();
-        (Self { told: BTreeMap::new(), listening: BTreeMap::new(), found }, receiver)
+        (Self { told: BTreeMap::new(), wanted: BTreeMap::new(), listening: BTreeMap::new(), found }, receiver)
     }
 
-    /// Tells the programs what is served behind a slot, if that has changed. Returns the ports that found no room.
+    /// Tells the programs what is served behind a slot, if that has changed.
     pub(super) fn update(
         &mut self,
         counting: &mut Counting,
         slot: Slot,
         owner: &Container,
         exposed: BTreeSet<PortNumber>,
-    ) -> Result<Vec<PortNumber>, EbpfError> {
+    ) -> Result<(), EbpfError> {
         let mut ports = exposed;
         if let Some(pid) = owner.pid {
             if let Some(listening) = self.listening.get(&(owner.id, pid)) {
@@ -53,17 +56,23 @@ impl Served {
                 self.look_into(owner.id, pid);
             }
         }
-        let before = self.told.get(&slot);
-        if before == Some(&ports) {
-            return Ok(Vec::new());
+        if self.wanted.get(&slot) == Some(&ports) {
+            return Ok(());
         }
-        let unmarked = counting.set_served(slot, before.unwrap_or(&BTreeSet::new()), &ports)?;
-        self.told.insert(slot, ports);
-        Ok(unmarked)
+        let before = self.told.remove(&slot).unwrap_or_default();
+        let told = counting.set_served(slot, &before, &ports)?;
+        if told.len() < ports.len() {
+            let name = neutral(&owner.name);
+            log::warn!("{name}: {} of {} served ports are not noted", ports.len() - told.len(), ports.len());
+        }
+        self.told.insert(slot, told);
+        self.wanted.insert(slot, ports);
+        Ok(())
     }
 
     pub(super) fn forget(&mut self, slot: Slot) {
         self.told.remove(&slot);
+        self.wanted.remove(&slot);
     }
 
     /// Forgets what listened in containers that have ended.
@@ -106,6 +115,7 @@ impl Daemon {
                 let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == owner.netns);
                 let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
                 self.served.update(&mut self.counting, meter.slot, &owner, exposed)?;
+                self.counting.open_table(meter.slot)?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::Daemon;
 use super::bridges::Kin;
 use crate::accounting::attribution::Placement;
 use crate::accounting::identity::{IfIndex, NetnsId};
+use crate::accounting::snapshot::Life;
 use crate::clock;
 use crate::links::{Link, LinkEvent, LinkKind};
 
@@ -21,6 +22,8 @@ pub(super) struct Veth {
     pub(super) link: Link,
     pub(super) placement: Placement,
     pub(super) registered: Registered,
+    /// Packets that were taken for others' when the MAC address was last read.
+    pub(super) foreign: u64,
 }
 
 /// What the programs were told about it.
@@ -56,17 +59,23 @@ impl Veths {
         }
     }
 
+    /// Notes how many packets were taken for others'. Returns whether that were more than before.
+    pub(super) fn note_foreign(&mut self, ifindex: IfIndex, packets: u64) -> bool {
+        self.0.get_mut(&ifindex).is_some_and(|veth| std::mem::replace(&mut veth.foreign, packets) < packets)
+    }
+
     /// Returns whether it is new.
     fn insert(&mut self, link: Link, bridge: Option<&str>) -> bool {
         let known = self.0.remove(&link.ifindex);
         let is_new = known.is_none();
-        let (before, registered) = known.map(|veth| (veth.placement, veth.registered)).unwrap_or_default();
+        let (before, registered, foreign) =
+            known.map(|veth| (veth.placement, veth.registered, veth.foreign)).unwrap_or_default();
         let placement = Placement {
             // A link on its way out says no more where it leads.
             netns: link.peer_netns.or(before.netns),
             bridge: bridge.map(str::to_owned).or(before.bridge),
         };
-        self.0.insert(link.ifindex, Veth { link, placement, registered });
+        self.0.insert(link.ifindex, Veth { link, placement, registered, foreign });
         is_new
     }
 
@@ -79,7 +88,13 @@ impl Daemon {
     /// Takes over what is attached, and attaches to what is not.
     pub(super) async fn take_stock(&mut self) -> anyhow::Result<()> {
         self.refresh_scopes().await?;
-        let links = self.links.dump().await?;
+        let mut links = self.links.dump().await?;
+        for meter in self.counting.meters() {
+            // A list that was made while links came and went may have left it out.
+            if meter.life == Life::Live && links.iter().all(|link| link.ifindex != meter.ifindex) {
+                links.extend(self.links.link(meter.ifindex).await?);
+            }
+        }
         self.note_links(&links);
         self.counting.adopt(&links).context("take over what is attached")?;
         let failures = self.attach_all(&links).await;
@@ -97,10 +112,13 @@ impl Daemon {
         self.refresh_scopes().await?;
         let links = self.links.dump().await?;
         let present: BTreeSet<IfIndex> = links.iter().map(|link| link.ifindex).collect();
-        let gone: Vec<IfIndex> =
+        let missing: Vec<IfIndex> =
             self.veths.0.keys().copied().filter(|known| !present.contains(known)).collect();
-        for ifindex in gone {
-            self.on_gone(ifindex)?;
+        for ifindex in missing {
+            // A list that was made while links came and went may have left it out.
+            if self.links.link(ifindex).await?.is_none() {
+                self.on_gone(ifindex)?;
+            }
         }
         self.note_links(&links);
         self.attach_all(&links).await;
@@ -149,8 +167,10 @@ impl Daemon {
             // A device without a queue gets a queue's length with its first qdisc, clsact included (`qdisc_create` of
             // `net/sched/sch_api.c`).
             let before = self.veths.get(link.ifindex).and_then(|veth| veth.link.queue_length);
-            if let Some(before) = before.filter(|before| Some(*before) != link.queue_length) {
-                self.links.set_queue_length(link.ifindex, before).await?;
+            if let Some(before) = before.filter(|before| Some(*before) != link.queue_length)
+                && let Err(error) = self.links.set_queue_length(link.ifindex, before).await
+            {
+                log::warn!("{:#}", anyhow::Error::from(error));
             }
         }
         Ok(())
@@ -219,10 +239,9 @@ impl Daemon {
     /// Books the last counts of an interface.
     fn on_gone(&mut self, ifindex: IfIndex) -> anyhow::Result<()> {
         if let Some(slot) = self.counting.retire(ifindex)? {
-            let now = clock::now();
-            let snapshot = self.counting.snapshot(now);
+            let snapshot = self.counting.snapshot(clock::now());
             self.book(snapshot);
-            self.retired.insert(slot, now);
+            self.retired.insert(slot, clock::instant());
             self.served.forget(slot);
         }
         let netns = self.veths.0.remove(&ifindex).and_then(|veth| veth.placement.netns);

@@ -7,9 +7,10 @@ use std::io;
 use std::mem::ManuallyDrop;
 
 use aya::Ebpf;
-use aya::programs::links::{FdLink, Link, LinkError, PinnedLink};
+use aya::programs::links::{FdLink, LinkError, PinnedLink};
 use aya::programs::tc::{
     NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcError, TcHandle, qdisc_add_clsact,
+    qdisc_detach_program,
 };
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier};
 use aya::sys::SyscallError;
@@ -75,12 +76,12 @@ pub(super) fn add_clsact(interface: &Interface<'_>) -> Result<bool, EbpfError> {
     }
 }
 
-/// Takes our filters away. Returns whether both were there.
+/// Takes our filters away, known by their programs' names. Returns whether there were any.
 pub(super) fn detach_clsact(interface: &str) -> bool {
-    let detach = |hook| clsact_link(interface, hook).map(Link::detach);
     // Both, even when the first is not there.
-    let [ingress, egress] = [Hook::Ingress, Hook::Egress].map(|hook| matches!(detach(hook), Ok(Ok(()))));
-    ingress && egress
+    let [ingress, egress] = [(Hook::Ingress, programs::INGRESS), (Hook::Egress, programs::EGRESS)]
+        .map(|(hook, name)| qdisc_detach_program(interface, attach_type(hook), name).is_ok());
+    ingress || egress
 }
 
 /// Puts this process's programs in place of those that an earlier one has attached, and attaches what is missing.

@@ -34,9 +34,12 @@ impl Counting {
         self.meters.iter().filter_map(|(slot, record)| meter(slot, record)).collect()
     }
 
-    /// Fewer than a quarter of the slots are free.
+    /// Slots are running short, or interfaces that are gone own a quarter of the port table.
     pub(crate) fn is_nearly_full(&self) -> bool {
+        let retired = self.meters.iter().filter(|(_, record)| record.state == MeterRecord::STATE_RETIRED);
+        let owned = retired.filter_map(|(slot, _)| self.slot_state(slot).ok()).map(|state| state.entries);
         self.meters.iter().count() > self.maps.geometry.slots as usize / 4 * 3
+            || owned.sum::<u32>() > self.maps.geometry.positions() / 4
     }
 
     /// What was counted for no slot.
@@ -57,13 +60,14 @@ impl Counting {
                     let name = interface_name(&record);
                     let link =
                         links.iter().find(|link| link.ifindex.0.get() == record.ifindex && link.name == name);
-                    match link {
-                        Some(link) => {
-                            let interface = Interface { ifindex: link.ifindex, name: &link.name };
-                            replace(&mut self.ebpf, &self.pins, &interface, hook(&record))?;
-                            adopted.insert(link.ifindex);
-                        }
-                        None => self.retire_slot(slot)?,
+                    let Some(link) = link else {
+                        self.retire_slot(slot)?;
+                        continue;
+                    };
+                    match self.adopt_one(slot, &record, link) {
+                        Ok(()) => drop(adopted.insert(link.ifindex)),
+                        // If it is gone, netlink is about to say so; if not, what was attached goes on counting.
+                        Err(error) => log::error!("take over {}: {error}", link.name),
                     }
                 }
                 _ => {}
@@ -74,7 +78,18 @@ impl Counting {
         Ok(adopted)
     }
 
-    /// Attaches to an interface; nothing is left behind when that fails.
+    fn adopt_one(&mut self, slot: Slot, record: &MeterRecord, link: &Link) -> Result<(), EbpfError> {
+        if registration(&self.maps, record.ifindex)?.is_none() {
+            // The process before ended between noting the interface and making it known.
+            let entry =
+                Registration { ifindex: record.ifindex, slot: u32::from(slot.0), ..Registration::default() };
+            register(&mut self.maps, entry, &link.name)?;
+        }
+        let interface = Interface { ifindex: link.ifindex, name: &link.name };
+        replace(&mut self.ebpf, &self.pins, &interface, hook(record))
+    }
+
+    /// Attaches to an interface. When that fails nothing stays attached, and what was counted is kept as of one that is gone.
     pub(crate) fn attach(&mut self, link: &Link, now: Timestamp) -> Result<Slot, EbpfError> {
         if let Some(slot) = self.meters.live(link.ifindex) {
             return Ok(slot);
@@ -94,8 +109,12 @@ impl Counting {
             ..MeterRecord::FREE
         };
         put_text(&mut record.interface, &link.name);
-        let quota = SlotState { quota: self.ports_per_interface, entries: 0 };
-        self.set_slot_state(slot, quota)?;
+        let has_carried = before.rx_packets != 0 || before.tx_packets != 0;
+        if has_carried {
+            self.closed.insert(slot);
+        }
+        let quota = if has_carried { 0 } else { self.ports_per_interface };
+        self.set_slot_state(slot, SlotState { quota, entries: 0 })?;
         self.meters.write(&mut self.maps, slot, &record)?;
         match self.attach_recorded(slot, link) {
             Ok(()) => Ok(slot),
@@ -147,6 +166,7 @@ impl Counting {
 
     /// The kernel has taken the programs off before it told that the interface is gone: none counts for it any more.
     fn retire_slot(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        self.closed.remove(&slot);
         let Some(record) = self.meters.get(slot).copied() else { return Ok(()) };
         if let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex) {
             unpin_links(&self.pins, IfIndex(ifindex))?;
@@ -166,8 +186,7 @@ impl Counting {
         }
         // Until they have ended, programs must find their slot.
         wait_for_programs()?;
-        self.retire_slot(slot)?;
-        self.release(&[slot])
+        self.retire_slot(slot)
     }
 
     /// Frees retired slots. Their counts must have been booked.
@@ -224,26 +243,53 @@ impl Counting {
             .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
     }
 
-    /// Changes what is known of a slot's served ports from `before` to `now`. Returns the ports for which the table had
-    /// no room.
+    /// Changes what is known of a slot's served ports from `before` to `now`. Returns the ports that are marked: they take
+    /// room in the table, and at most half of the slot's share.
     pub(crate) fn set_served(
         &mut self,
         slot: Slot,
         before: &BTreeSet<PortNumber>,
         now: &BTreeSet<PortNumber>,
-    ) -> Result<Vec<PortNumber>, EbpfError> {
+    ) -> Result<BTreeSet<PortNumber>, EbpfError> {
         unmark_served(&mut self.maps, slot, &before.difference(now).copied().collect())?;
-        Ok(mark_served(&mut self.maps, slot, now))
+        let marked = mark_served(&mut self.maps, slot, now, self.ports_per_interface as usize / 2);
+        let state = self.slot_state(slot)?;
+        let kept = before.intersection(&marked).count();
+        let change = |entries: u32| {
+            let entries = entries.saturating_sub(u32::try_from(before.len() - kept).unwrap_or(u32::MAX));
+            entries.saturating_add(u32::try_from(marked.len() - kept).unwrap_or(u32::MAX))
+        };
+        self.set_slot_state(slot, SlotState { entries: change(state.entries), ..state })?;
+        Ok(marked)
     }
 
-    /// Divides the port table among the interfaces that are there.
+    /// Lets an interface have entries of its own. Until its served ports are marked, the packets of conversations that
+    /// were there before would be taken for the container's own.
+    pub(crate) fn open_table(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        if self.closed.remove(&slot) { self.share_table() } else { Ok(()) }
+    }
+
+    /// Interfaces that may not have entries yet.
+    pub(crate) fn closed(&self) -> BTreeSet<Slot> {
+        self.closed.clone()
+    }
+
+    /// Divides the port table among the interfaces that are there. Those that are gone keep what they own, and get no more.
     pub(crate) fn share_table(&mut self) -> Result<(), EbpfError> {
-        let slots: Vec<Slot> = self.meters.iter().map(|(slot, _)| slot).collect();
-        let states = slots.iter().map(|slot| self.slot_state(*slot)).collect::<Result<Vec<_>, _>>()?;
+        let (mut live, mut states, mut left) = (Vec::new(), Vec::new(), self.maps.geometry.positions());
+        for (slot, record) in self.meters.iter() {
+            let state = self.slot_state(slot)?;
+            if record.state == MeterRecord::STATE_LIVE {
+                live.push(slot);
+                states.push(state);
+            } else {
+                left = left.saturating_sub(state.entries);
+            }
+        }
         let owned: Vec<u32> = states.iter().map(|state| state.entries).collect();
-        let geometry = self.maps.geometry;
-        let quotas = quotas(geometry.positions(), geometry.slots - 1, self.ports_per_interface, &owned);
-        for ((slot, state), quota) in slots.into_iter().zip(states).zip(quotas) {
+        let quotas = quotas(left, self.maps.geometry.slots - 1, self.ports_per_interface, &owned);
+        for ((slot, state), quota) in live.into_iter().zip(states).zip(quotas) {
+            let quota = if self.closed.contains(&slot) { 0 } else { quota };
             if state.quota != quota {
                 // The programs may have added an entry since it was read: the count is then one short, and the quota one
                 // wider.

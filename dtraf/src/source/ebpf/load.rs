@@ -1,5 +1,6 @@
 //! From the object file to counting programs.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use aya::programs::SchedClassifier;
@@ -14,6 +15,7 @@ use super::maps::{Maps, pinned_geometry, write_geometry};
 use super::meters::Meters;
 use super::pins::{PinDirectory, PinLock, names, remove_tree, unpin};
 use super::scopes::ScopeMaps;
+use crate::accounting::identity::Slot;
 
 /// The programs, made by `cargo xtask build-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../object/dtraf.bpf.o");
@@ -40,6 +42,8 @@ pub(crate) struct Counting {
     pub(super) hooks: HookChoice,
     pub(super) scopes: ScopeMaps,
     pub(super) ports_per_interface: u32,
+    /// Interfaces that may not have entries yet.
+    pub(super) closed: BTreeSet<Slot>,
     _lock: PinLock,
 }
 
@@ -89,6 +93,7 @@ impl Counting {
             hooks: options.hooks,
             scopes: ScopeMaps::default(),
             ports_per_interface: options.limits.ports_per_interface,
+            closed: BTreeSet::new(),
             _lock: lock,
         })
     }

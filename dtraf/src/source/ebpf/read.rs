@@ -34,7 +34,18 @@ impl Reader {
     }
 
     pub(crate) fn snapshot(&self, now: Timestamp) -> Result<Snapshot, EbpfError> {
-        Ok(snapshot(&self.maps, &Meters::find(&self.maps)?, now))
+        let meters = Meters::find(&self.maps)?;
+        let mut snapshot = snapshot(&self.maps, &meters, now);
+        // The daemon beside may have freed a slot meanwhile, or used it again.
+        let after = Meters::find(&self.maps)?;
+        let is_same = |slot: Slot| {
+            let state = |meters: &Meters| meters.get(slot).map(|record| (record.generation, record.state));
+            state(&meters).map(|(generation, _)| generation)
+                == state(&after).map(|(generation, _)| generation)
+                && state(&after).is_some_and(|(_, state)| state != MeterRecord::STATE_CLEARING)
+        };
+        snapshot.meters.retain(|reading| is_same(reading.meter.slot));
+        Ok(snapshot)
     }
 
     pub(crate) fn orphans(&self) -> PerDirection<Amount> {

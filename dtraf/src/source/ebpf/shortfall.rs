@@ -35,10 +35,16 @@ pub(crate) struct Sightings(BTreeMap<Slot, (Timestamp, Sighting)>);
 /// How long both counters must stand still: much longer than any packet waits between them.
 const STILL: Duration = Duration::from_millis(100);
 
+/// How long an interface that never stands still is looked at more often than the others.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 impl Counting {
-    /// Some meter's shortfall is not yet known exactly.
-    pub(crate) fn has_unsettled(&self) -> bool {
-        self.meters.iter().any(|(_, record)| is_unsettled(record))
+    /// Some meter's shortfall is not yet known exactly, and may be soon: later, an upper bound must do until an interface
+    /// happens to be still when all are read.
+    pub(crate) fn has_unsettled(&self, now: Timestamp) -> bool {
+        let is_young =
+            |record: &MeterRecord| now.since(Timestamp::from_unix_ns(record.attached_at_ns)) < PATIENCE;
+        self.meters.iter().any(|(_, record)| is_unsettled(record) && is_young(record))
     }
 
     /// Compares `counted`, read first, with the counters of interfaces, read after it, and settles what can be settled.

@@ -14,12 +14,16 @@ use crate::accounting::inventory::PortNumber;
 /// `BPF_NOEXIST` of `include/uapi/linux/bpf.h`.
 const NO_EXIST: u64 = 1;
 
-/// Says which ports a container serves. Ports that are known already stay as they are; those that found no room stay
-/// unmarked, and are returned.
-pub(super) fn mark_served(maps: &mut Maps, slot: Slot, ports: &BTreeSet<PortNumber>) -> Vec<PortNumber> {
+/// Says which ports a container serves, up to `most` of them. Returns those that are marked now.
+pub(super) fn mark_served(
+    maps: &mut Maps,
+    slot: Slot,
+    ports: &BTreeSet<PortNumber>,
+    most: usize,
+) -> BTreeSet<PortNumber> {
     let mark =
         |port: &PortNumber| ServedKey { slot: slot.0, protocol: port.protocol, port: port.port }.pack();
-    ports.iter().copied().filter(|port| !put(maps, mark(port))).collect()
+    ports.iter().copied().take(most).filter(|port| put(maps, mark(port))).collect()
 }
 
 /// Takes marks away that user space had put.

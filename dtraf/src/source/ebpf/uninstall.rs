@@ -7,55 +7,54 @@ use super::error::EbpfError;
 use super::load::Counting;
 use super::mapped::Access;
 use super::maps::{Maps, pinned_geometry};
-use super::meters::{Meters, interface_name};
+use super::meters::Meters;
 use super::pins::{PinDirectory, names, remove_tree, unpin};
 use crate::accounting::identity::IfIndex;
-use crate::accounting::snapshot::HookKind;
+use crate::links::{Link, LinkKind};
 
 /// What [`uninstall`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Removed {
     pub(crate) interfaces: usize,
     pub(crate) pins: usize,
-    /// Interfaces that had no clsact qdisc before dtraf; theirs is to go if nobody else has put a filter into it.
+    /// Interfaces that had no clsact qdisc before dtraf, as far as is known; theirs is to go if nobody else has put a filter
+    /// into it.
     pub(crate) clsact: Vec<IfIndex>,
 }
 
-/// Detaches from every interface and removes all pins, those of other layouts included.
-pub(crate) fn uninstall(pins: &PinDirectory) -> Result<Removed, EbpfError> {
+/// Detaches from every interface and removes all pins, those of other layouts included. `links` are the host's: filters are
+/// looked for on each, whatever the records say, which may be another dtraf's or nobody's.
+pub(crate) fn uninstall(pins: &PinDirectory, links: &[Link]) -> Result<Removed, EbpfError> {
     let mut removed = Removed::default();
     let top = pins.top();
     if !top.exists() {
         return Ok(removed);
     }
     let _lock = pins.lock()?;
-    if let Some(geometry) = pinned_geometry(pins)? {
-        let maps = Maps::open(pins, geometry, Access::Read)?;
-        for (_, record) in Meters::find(&maps)?.iter() {
-            if record.state == MeterRecord::STATE_LIVE {
-                detach(record, &mut removed);
-            }
+    let records = records(pins).unwrap_or_else(|error| {
+        log::info!("no records to go by: {error}");
+        Vec::new()
+    });
+    let live = |record: &&MeterRecord| record.state == MeterRecord::STATE_LIVE;
+    for link in links.iter().filter(|link| link.kind == LinkKind::Veth) {
+        let record = records.iter().filter(live).find(|record| record.ifindex == link.ifindex.0.get());
+        let had_filters = detach_clsact(&link.name);
+        if had_filters && record.is_none_or(|record| record.made_clsact != 0) {
+            removed.clsact.push(link.ifindex);
+        }
+        if had_filters || record.is_some() {
+            removed.interfaces += 1;
         }
     }
+    // TCX links go with their pins.
     removed.pins = remove_tree(&top)?;
     Ok(removed)
 }
 
-fn detach(record: &MeterRecord, removed: &mut Removed) {
-    removed.interfaces += 1;
-    if super::meters::hook(record) != HookKind::Clsact {
-        // The link goes with its pin.
-        return;
-    }
-    let name = interface_name(record);
-    if !detach_clsact(&name) {
-        log::info!("{name} has not both of our filters any more");
-    }
-    if record.made_clsact != 0
-        && let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex)
-    {
-        removed.clsact.push(IfIndex(ifindex));
-    }
+fn records(pins: &PinDirectory) -> Result<Vec<MeterRecord>, EbpfError> {
+    let Some(geometry) = pinned_geometry(pins)? else { return Ok(Vec::new()) };
+    let maps = Maps::open(pins, geometry, Access::Read)?;
+    Ok(Meters::find(&maps)?.iter().map(|(_, record)| *record).collect())
 }
 
 impl Counting {
