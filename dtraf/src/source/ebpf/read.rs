@@ -19,7 +19,7 @@ use super::pins::PinDirectory;
 use super::table::key_at;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{Slot, Timestamp};
-use crate::accounting::snapshot::{MeterReading, Port, Snapshot};
+use crate::accounting::snapshot::{Meter, MeterReading, Port, Snapshot};
 
 /// Looks at the maps of a dtraf that runs, or has run, and changes nothing.
 #[derive(Debug)]
@@ -53,23 +53,73 @@ impl Reader {
     }
 }
 
+/// How often a meter is read again because packets were counted while it was read.
+const ATTEMPTS: u32 = 50;
+/// After so many attempts, a new key may be the reason.
+const SAME_KEYS: u32 = 3;
+
 /// Everything counted so far, by meter.
+///
+/// Each meter's books balance: it is read again until nothing was counted meanwhile. Where packets come faster than that,
+/// its ports may be some packets ahead of its totals.
 pub(super) fn snapshot(maps: &Maps, meters: &Meters, now: Timestamp) -> Snapshot {
-    let mut readings: BTreeMap<Slot, MeterReading> =
-        meters.iter().filter_map(|(slot, record)| Some((slot, totals(maps, slot, record)?))).collect();
-    // Behind the totals: what is counted in between is then in the ports only, and never the other way round for long.
+    let mut places = places(maps);
+    let mut readings = Vec::new();
+    for (slot, record) in meters.iter() {
+        let Some(meter) = meter(slot, record) else { continue };
+        let mut reading = read(maps, meter.clone(), &places);
+        for attempt in 1..ATTEMPTS {
+            if is_balanced(&reading) {
+                break;
+            }
+            if attempt > SAME_KEYS {
+                places = self::places(maps);
+            }
+            reading = read(maps, meter.clone(), &places);
+        }
+        readings.push(reading);
+    }
+    Snapshot { taken_at: now, meters: readings }
+}
+
+/// Where the port counters of each slot are.
+fn places(maps: &Maps) -> BTreeMap<Slot, Vec<(PortKey, u32)>> {
+    let mut places = BTreeMap::<_, Vec<_>>::new();
     for set in 0..maps.geometry.sets {
         for way in 0..WAYS {
             let key = key_at(maps, set, way);
-            if key <= TOMBSTONE {
-                continue;
+            if key > TOMBSTONE
+                && let Ok(DirectoryKey::Port(key)) = DirectoryKey::try_from(key)
+            {
+                places.entry(Slot(key.slot)).or_default().push((key, position(set, way)));
             }
-            let Ok(DirectoryKey::Port(key)) = DirectoryKey::try_from(key) else { continue };
-            let Some(reading) = readings.get_mut(&Slot(key.slot)) else { continue };
-            *reading.ports.entry(port(key)).or_default() += port_amounts(maps, key, position(set, way));
         }
     }
-    Snapshot { taken_at: now, meters: readings.into_values().collect() }
+    places
+}
+
+fn read(maps: &Maps, meter: Meter, places: &BTreeMap<Slot, Vec<(PortKey, u32)>>) -> MeterReading {
+    let number = u32::from(meter.slot.0);
+    let mut ports = BTreeMap::<_, PerDirection<Amount>>::new();
+    for (key, at) in places.get(&meter.slot).into_iter().flatten() {
+        *ports.entry(port(*key)).or_default() += port_amounts(maps, *key, *at);
+    }
+    MeterReading {
+        meter,
+        ports,
+        buckets: PerDirection::from_fn(|direction| slot_buckets(maps, number, direction)),
+        scopes: PerDirection::from_fn(|direction| slot_scopes(maps, number, direction)),
+    }
+}
+
+fn is_balanced(reading: &MeterReading) -> bool {
+    let total = reading.total();
+    Direction::ALL.iter().all(|direction| {
+        let ports: Amount = reading.ports.values().map(|amounts| *amounts.get(*direction)).sum();
+        let buckets: Amount = reading.buckets.get(*direction).values().copied().sum();
+        let (sum, total) = (ports + buckets, total.get(*direction));
+        (sum.wire_bytes, sum.packets, sum.skbs) == (total.wire_bytes, total.packets, total.skbs)
+    })
 }
 
 /// What came from interfaces that had no slot: nothing, unless something is wrong.
@@ -92,16 +142,6 @@ pub(super) fn wait_for_programs() -> Result<(), EbpfError> {
         }
         Err(errno) => Err(EbpfError::Membarrier(io::Error::from(errno))),
     }
-}
-
-fn totals(maps: &Maps, slot: Slot, record: &MeterRecord) -> Option<MeterReading> {
-    let number = u32::from(slot.0);
-    Some(MeterReading {
-        meter: meter(slot, record)?,
-        scopes: PerDirection::from_fn(|direction| slot_scopes(maps, number, direction)),
-        buckets: PerDirection::from_fn(|direction| slot_buckets(maps, number, direction)),
-        ports: BTreeMap::new(),
-    })
 }
 
 const TAGGED_WORDS: usize = size_of::<TaggedCounters>() / 8;
