@@ -103,7 +103,10 @@ impl Daemon {
         {
             return Err(failure);
         }
-        self.resolve().await
+        self.resolve().await?;
+        // A process that was killed may have left interfaces that were not to have entries yet.
+        self.counting.share_table()?;
+        Ok(())
     }
 
     /// Lists everything again, after events may have been lost.

@@ -7,6 +7,7 @@ mod attach;
 pub(crate) mod error;
 mod geometry;
 mod lifecycle;
+mod shares;
 mod load;
 mod mapped;
 mod maps;

@@ -15,11 +15,9 @@ use super::load::Counting;
 use super::meters::{hook, interface_name, meter, put_text, register, registration, unregister};
 use super::plain::Plain;
 use super::read::{orphans, snapshot, wait_for_programs};
-use super::table::{free_abandoned, free_slot, mark_served, unmark_served};
+use super::table::{free_abandoned, free_slot};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{IfIndex, Slot, Timestamp};
-use crate::accounting::inventory::PortNumber;
-use crate::accounting::quota::quotas;
 use crate::accounting::snapshot::{ContainerName, HookKind, Meter, Snapshot};
 use crate::links::Link;
 
@@ -32,14 +30,6 @@ impl Counting {
     /// All meters, of interfaces that are there and of interfaces that are gone.
     pub(crate) fn meters(&self) -> Vec<Meter> {
         self.meters.iter().filter_map(|(slot, record)| meter(slot, record)).collect()
-    }
-
-    /// Slots are running short, or interfaces that are gone own a quarter of the port table.
-    pub(crate) fn is_nearly_full(&self) -> bool {
-        let retired = self.meters.iter().filter(|(_, record)| record.state == MeterRecord::STATE_RETIRED);
-        let owned = retired.filter_map(|(slot, _)| self.slot_state(slot).ok()).map(|state| state.entries);
-        self.meters.iter().count() > self.maps.geometry.slots as usize / 4 * 3
-            || owned.sum::<u32>() > self.maps.geometry.positions() / 4
     }
 
     /// What was counted for no slot.
@@ -241,88 +231,5 @@ impl Counting {
             .interfaces
             .set(index, Plain(entry), 0)
             .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
-    }
-
-    /// Changes what is known of a slot's served ports from `before` to `now`. Returns the ports that are marked: they take
-    /// room in the table, and at most half of the slot's share.
-    pub(crate) fn set_served(
-        &mut self,
-        slot: Slot,
-        before: &BTreeSet<PortNumber>,
-        now: &BTreeSet<PortNumber>,
-    ) -> Result<BTreeSet<PortNumber>, EbpfError> {
-        unmark_served(&mut self.maps, slot, &before.difference(now).copied().collect())?;
-        let marked = mark_served(&mut self.maps, slot, now, self.ports_per_interface as usize / 2);
-        let state = self.slot_state(slot)?;
-        let kept = before.intersection(&marked).count();
-        let change = |entries: u32| {
-            let entries = entries.saturating_sub(u32::try_from(before.len() - kept).unwrap_or(u32::MAX));
-            entries.saturating_add(u32::try_from(marked.len() - kept).unwrap_or(u32::MAX))
-        };
-        self.set_slot_state(slot, SlotState { entries: change(state.entries), ..state })?;
-        Ok(marked)
-    }
-
-    /// Lets an interface have entries of its own. Until its served ports are marked, the packets of conversations that
-    /// were there before would be taken for the container's own.
-    pub(crate) fn open_table(&mut self, slot: Slot) -> Result<(), EbpfError> {
-        if self.closed.remove(&slot) { self.share_table() } else { Ok(()) }
-    }
-
-    /// Interfaces that may not have entries yet.
-    pub(crate) fn closed(&self) -> BTreeSet<Slot> {
-        self.closed.clone()
-    }
-
-    /// Divides the port table among the interfaces that are there. Those that are gone keep what they own, and get no more.
-    pub(crate) fn share_table(&mut self) -> Result<(), EbpfError> {
-        let (mut live, mut states, mut left) = (Vec::new(), Vec::new(), self.maps.geometry.positions());
-        for (slot, record) in self.meters.iter() {
-            let state = self.slot_state(slot)?;
-            if record.state == MeterRecord::STATE_LIVE {
-                live.push(slot);
-                states.push(state);
-            } else {
-                left = left.saturating_sub(state.entries);
-            }
-        }
-        let owned: Vec<u32> = states.iter().map(|state| state.entries).collect();
-        let quotas = quotas(left, self.maps.geometry.slots - 1, self.ports_per_interface, &owned);
-        for ((slot, state), quota) in live.into_iter().zip(states).zip(quotas) {
-            let quota = if self.closed.contains(&slot) { 0 } else { quota };
-            if state.quota != quota {
-                // The programs may have added an entry since it was read: the count is then one short, and the quota one
-                // wider.
-                let entries = self.slot_state(slot)?.entries;
-                self.set_slot_state(slot, SlotState { quota, entries })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Forgets which UDP ports were asked. A conversation that was under way before dtraf came may have begun with what looks
-    /// like a question: without this, the container's side of it would be taken for answers for ever.
-    pub(crate) fn forget_questions(&mut self) -> Result<(), EbpfError> {
-        let slots: Vec<Slot> = self.meters.iter().map(|(slot, _)| slot).collect();
-        slots.into_iter().try_for_each(|slot| self.forget_asked(slot))
-    }
-
-    fn forget_asked(&mut self, slot: Slot) -> Result<(), EbpfError> {
-        self.maps
-            .asked
-            .set(u32::from(slot.0), Plain(zerocopy::FromZeros::new_zeroed()), 0)
-            .map_err(|source| EbpfError::Map { map: maps::ASKED, source })
-    }
-
-    fn slot_state(&self, slot: Slot) -> Result<SlotState, EbpfError> {
-        let state = self.maps.slots.get(&u32::from(slot.0), 0);
-        state.map(|Plain(state)| state).map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
-    }
-
-    fn set_slot_state(&mut self, slot: Slot, state: SlotState) -> Result<(), EbpfError> {
-        self.maps
-            .slots
-            .set(u32::from(slot.0), Plain(state), 0)
-            .map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
     }
 }

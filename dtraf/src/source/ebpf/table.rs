@@ -14,31 +14,45 @@ use crate::accounting::inventory::PortNumber;
 /// `BPF_NOEXIST` of `include/uapi/linux/bpf.h`.
 const NO_EXIST: u64 = 1;
 
-/// Says which ports a container serves, up to `most` of them. Returns those that are marked now.
-pub(super) fn mark_served(
-    maps: &mut Maps,
-    slot: Slot,
-    ports: &BTreeSet<PortNumber>,
-    most: usize,
-) -> BTreeSet<PortNumber> {
-    let mark =
-        |port: &PortNumber| ServedKey { slot: slot.0, protocol: port.protocol, port: port.port }.pack();
-    ports.iter().copied().take(most).filter(|port| put(maps, mark(port))).collect()
+/// What came of [`mark_served`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marked {
+    /// Those that are marked now.
+    pub(super) ports: BTreeSet<PortNumber>,
+    /// How many of them were not before.
+    pub(super) added: u32,
 }
 
-/// Takes marks away that user space had put.
+/// Says which ports a container serves, up to `most` of them.
+pub(super) fn mark_served(maps: &mut Maps, slot: Slot, ports: &BTreeSet<PortNumber>, most: usize) -> Marked {
+    let mut marked = Marked::default();
+    for port in ports.iter().take(most) {
+        let key = ServedKey { slot: slot.0, protocol: port.protocol, port: port.port }.pack();
+        match put(maps, key) {
+            Put::Added => marked.added += 1,
+            Put::There => {}
+            Put::NoRoom => continue,
+        }
+        marked.ports.insert(*port);
+    }
+    marked
+}
+
+/// Takes marks away that user space had put. Returns how many were there.
 pub(super) fn unmark_served(
     maps: &mut Maps,
     slot: Slot,
     ports: &BTreeSet<PortNumber>,
-) -> Result<(), EbpfError> {
+) -> Result<u32, EbpfError> {
+    let mut freed = 0;
     for port in ports {
         let key = ServedKey { slot: slot.0, protocol: port.protocol, port: port.port }.pack();
         if let Some(position) = search(maps, |there| there == key, key) {
             free(maps, position)?;
+            freed += 1;
         }
     }
-    Ok(())
+    Ok(freed)
 }
 
 /// Frees every entry of a slot. No program may be counting for it any more.
@@ -78,20 +92,26 @@ pub(super) fn free_abandoned(maps: &mut Maps) -> Result<(), EbpfError> {
     Ok(())
 }
 
+enum Put {
+    Added,
+    There,
+    NoRoom,
+}
+
 /// Puts a key into the table, unless it is there. Claims its position first, as the programs do.
-fn put(maps: &mut Maps, key: u64) -> bool {
+fn put(maps: &mut Maps, key: u64) -> Put {
     if search(maps, |there| there == key, key).is_some() {
-        return true;
+        return Put::There;
     }
     // Each failed claim means that a program has just taken the position.
     for _ in 0..WAYS {
-        let Some(at) = search(maps, |there| there <= TOMBSTONE, key) else { return false };
+        let Some(at) = search(maps, |there| there <= TOMBSTONE, key) else { return Put::NoRoom };
         if maps.claims.insert(at, key, NO_EXIST).is_ok() {
             maps.directory.store((at / WAYS) as usize, (at % WAYS) as usize, key);
-            return true;
+            return Put::Added;
         }
     }
-    false
+    Put::NoRoom
 }
 
 /// The first position of a key's sets that holds what is wanted.
