@@ -25,7 +25,7 @@ use self::print::Printer;
 use self::served::Served;
 use self::veths::Veths;
 use crate::accounting::attribution::attribute;
-use crate::accounting::identity::{ContainerId, Slot};
+use crate::accounting::identity::{ContainerId, NetnsId, Slot};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::snapshot::Snapshot;
@@ -57,6 +57,8 @@ struct Daemon {
     sightings: Sightings,
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Instant>,
+    /// Where the interface of such a slot had led.
+    departed: BTreeMap<Slot, NetnsId>,
     user_scopes: Vec<(IpNet, Scope)>,
     trace: Option<Trace>,
     /// How often the chores were done.
@@ -116,6 +118,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
         touched: BTreeSet::new(),
         sightings: Sightings::default(),
         retired: BTreeMap::new(),
+        departed: BTreeMap::new(),
         user_scopes: config.scopes,
         trace,
         chores: 0,

@@ -15,7 +15,7 @@ const ADDRESSES: u64 = 10;
 /// Rounds between two listings: Docker's events can be lost without notice.
 const LISTING: u64 = 60;
 /// How long a slot waits for its container to become known, and to be removed, before it is freed.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(5);
 /// Removed containers that are still shown one by one.
 const REMEMBERED: usize = 1000;
 /// Rounds after which an interface may have entries whatever is known of its container by then.
@@ -82,6 +82,7 @@ impl Daemon {
         for meter in &done {
             self.ledger.close(*meter, now);
             self.retired.remove(&meter.slot);
+            self.departed.remove(&meter.slot);
         }
         let slots: Vec<_> = done.into_iter().map(|meter| meter.slot).collect();
         if !slots.is_empty() {

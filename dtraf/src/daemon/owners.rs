@@ -10,7 +10,7 @@ use super::desk::Answer;
 use super::veths::Registered;
 use crate::accounting::attribution::{Owner, container_in, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
-use crate::accounting::inventory::NetworkMode;
+use crate::accounting::inventory::{Container, NetworkMode};
 use crate::accounting::snapshot::{ContainerName, Meter};
 use crate::clock;
 use crate::docker::{Action, ContainerEvent, DockerEvent};
@@ -77,21 +77,24 @@ impl Daemon {
                     self.desk.inspect(id);
                 }
             }
-            Answer::Inspected(id, ticket, _) | Answer::Failed(id, ticket)
-                if !self.desk.is_latest(id, ticket) =>
-            {
-                return Ok(());
-            }
-            Answer::Failed(..) => return Ok(()),
-            Answer::Inspected(id, _, Some(container)) => {
+            Answer::Inspected(id, ticket, Some(container)) => {
+                // Whatever has become of the container since, the interface in its namespace was its.
+                self.name_by_namespace(&container)?;
                 // Its namespace is known, or it has none with an interface of its own.
                 if container.netns.is_some() || container.network_mode != NetworkMode::Networks {
                     self.unknown.0.remove(&id);
                 }
-                self.inventory.containers.insert(id, *container);
+                if self.desk.is_latest(id, ticket) {
+                    self.inventory.containers.insert(id, *container);
+                }
             }
-            Answer::Inspected(id, _, None) => {
-                self.inventory.containers.remove(&id);
+            Answer::Inspected(id, ticket, None) => {
+                if self.desk.is_latest(id, ticket) {
+                    self.inventory.containers.remove(&id);
+                }
+            }
+            Answer::Failed(id, ticket) => {
+                self.desk.is_latest(id, ticket);
             }
         }
         self.resolve().await
@@ -129,6 +132,25 @@ impl Daemon {
         let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == netns);
         let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
         self.served.update(&mut self.counting, meter.slot, owner, exposed)?;
+        Ok(())
+    }
+
+    /// Names the one interface without an owner that leads, or led to its end, to a container's namespace.
+    fn name_by_namespace(&mut self, container: &Container) -> anyhow::Result<()> {
+        if container.netns.is_none() || container.network_mode != NetworkMode::Networks {
+            return Ok(());
+        }
+        let netns = |meter: &Meter| match self.veths.get(meter.ifindex) {
+            Some(veth) => veth.placement.netns,
+            None => self.departed.get(&meter.slot).copied(),
+        };
+        let meters = self.counting.meters();
+        let mut unowned =
+            meters.iter().filter(|meter| meter.container.is_none() && netns(meter) == container.netns);
+        if let (Some(meter), None) = (unowned.next(), unowned.next()) {
+            let name = ContainerName { id: container.id, name: container.name.clone() };
+            self.counting.set_container(meter.slot, &name)?;
+        }
         Ok(())
     }
 

@@ -241,13 +241,17 @@ impl Daemon {
 
     /// Books the last counts of an interface.
     fn on_gone(&mut self, ifindex: IfIndex) -> anyhow::Result<()> {
-        if let Some(slot) = self.counting.retire(ifindex)? {
+        let retired = self.counting.retire(ifindex)?;
+        if let Some(slot) = retired {
             let snapshot = self.counting.snapshot(clock::now());
             self.book(snapshot);
             self.retired.insert(slot, clock::instant());
             self.served.forget(slot);
         }
         let netns = self.veths.0.remove(&ifindex).and_then(|veth| veth.placement.netns);
+        if let (Some(slot), Some(netns)) = (retired, netns) {
+            self.departed.insert(slot, netns);
+        }
         if let Some(netns) = netns.filter(|netns| !self.veths.leads_to(*netns)) {
             // The kernel gives the number to the next namespace at once.
             for container in self.inventory.containers.values_mut() {
