@@ -61,10 +61,10 @@ fn has_its_ports(
     lab.outside().place().tcp(SocketAddr::new(Outside::HOST_V4, host_port), 10_000, 20_000)?;
     let place = container.place()?;
     place.scan(Outside::V4, asked..=asked + 9, Scan::Udp)?;
-    let server = lab.outside().place().serve_tcp(9000)?;
+    let peer = lab.outside().place().serve_tcp(9000)?;
     place.tcp(SocketAddr::new(Outside::V4, 9000), 5_000, 6_000)?;
     let after = audited(dtraf, container)?;
-    drop(server);
+    drop(peer);
     let served = port_since(&before, &after, "tcp", 80, "server");
     ensure!(served.rx.wire_bytes > 10_000 && served.tx.wire_bytes > 20_000, "{served:?}");
     let client = port_since(&before, &after, "tcp", 9000, "client");
