@@ -24,8 +24,8 @@ use self::owners::Unknown;
 use self::print::Printer;
 use self::served::Served;
 use self::veths::Veths;
-use crate::accounting::attribution::attribute;
-use crate::accounting::identity::{ContainerId, NetnsId, Slot};
+use crate::accounting::attribution::{Placement, attribute};
+use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::snapshot::Snapshot;
@@ -58,7 +58,7 @@ struct Daemon {
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Instant>,
     /// Where the interface of such a slot had led.
-    departed: BTreeMap<Slot, NetnsId>,
+    departed: BTreeMap<Slot, Placement>,
     user_scopes: Vec<(IpNet, Scope)>,
     trace: Option<Trace>,
     /// How often the chores were done.
@@ -103,7 +103,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     };
     let mut catalogue = Catalogue::new(docker.clone());
     let inventory = catalogue.list().await?;
-    let (desk, answers) = Desk::open(docker, catalogue);
+    let (desk, answers) = Desk::open(docker.clone(), Catalogue::new(docker));
     let (served, listening) = Served::new();
     let mut daemon = Daemon {
         counting,
@@ -123,7 +123,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
         trace,
         chores: 0,
     };
-    daemon.take_stock().await?;
+    daemon.take_stock(&mut catalogue).await?;
     log::info!("counting {} interfaces of {engine}", daemon.veths.len());
     let mut printer = Printer::new(config.view, host::origin());
     match config.pace {

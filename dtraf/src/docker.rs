@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::accounting::identity::ContainerId;
 use crate::accounting::inventory::{Container, Network};
+use crate::clock;
 use crate::links::Links;
 
 pub(crate) use self::catalogue::Catalogue;
@@ -121,6 +122,7 @@ impl Docker {
         if described.has_namespace() {
             let netns = netns::of(&self.links, described.container.pid, described.sandbox.as_deref()).await;
             described.container.netns = netns;
+            described.container.seen_at = clock::now();
         }
     }
 

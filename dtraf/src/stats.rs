@@ -61,6 +61,8 @@ async fn placements(links: &Links) -> anyhow::Result<BTreeMap<IfIndex, Placement
     Ok(links
         .iter()
         .filter_map(|link| Some((link, link.master?)))
-        .map(|(link, master)| (link.ifindex, Placement { netns: link.peer_netns, bridge: name(master) }))
+        .map(|(link, master)| {
+            (link.ifindex, Placement { netns: link.peer_netns, bridge: name(master), ..Placement::default() })
+        })
         .collect())
 }

@@ -13,7 +13,7 @@ use dtraf_tests::{Dtraf, Outside, Place, Shared, eventually};
 use rustix::process::Signal;
 
 const CONTAINERS: usize = 100;
-const BATCH: usize = 10;
+const BATCH: usize = 5;
 const PAYLOAD: u64 = 100_000;
 /// A request of the lab's TCP server for that many bytes, by one that then lives for half a second.
 const FETCH: &str =
@@ -69,7 +69,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
         };
         let figures = container.figures().with_context(|| name.clone())?;
         assert_eq!(container.state, "removed", "{name}");
-        // With ten starting at a time a bridge may flood a group's packet to one that is not attached to yet; but what the
+        // With several starting at a time a bridge may flood a group's packet to one that is not attached to yet; but what the
         // container itself sends is complete.
         let missed = figures.shortfall;
         ensure!(missed.tx == Shortfall { settled: true, ..Shortfall::default() }, "{name}: {missed:?}");

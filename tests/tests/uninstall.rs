@@ -173,9 +173,17 @@ fn other_peoples_filters_see_every_packet_that_dtraf_sees() -> Result<()> {
             let packets = host.run("cat", &["/sys/class/net/sink0/statistics/tx_packets"])?;
             packets.trim().parse().context("read sink0's counter")
         };
-        let before = (audited(&dtraf, &container)?, mirrored()?);
+        // Both, at a moment when nothing passes.
+        let both = || {
+            eventually("a silent moment", Duration::from_secs(10), || {
+                let seen = mirrored()?;
+                let figures = audited(&dtraf, &container)?;
+                Ok((seen == mirrored()?).then_some((figures, seen)))
+            })
+        };
+        let before = both()?;
         counts(&lab, &dtraf, &container, 7001)?;
-        let after = (audited(&dtraf, &container)?, mirrored()?);
+        let after = both()?;
         let counted = after.0.total.tx.skbs - before.0.total.tx.skbs;
         ensure!(counted > 0, "{attach}: nothing was counted");
         assert_eq!(after.1 - before.1, counted, "{attach}: the filter saw what dtraf saw");

@@ -17,6 +17,8 @@ use super::snapshot::{ContainerName, Meter, MeterReading, Snapshot};
 pub(crate) struct Placement {
     /// The network namespace of its other end.
     pub(crate) netns: Option<NetnsId>,
+    /// When the namespace that had this number before was gone.
+    pub(crate) since: Timestamp,
     /// Name of the bridge it is a port of.
     pub(crate) bridge: Option<String>,
 }
@@ -80,7 +82,8 @@ pub(crate) fn attribute(
 /// its namespace keeps what its interfaces counted.
 pub(crate) fn owner(meter: &Meter, placement: Option<&Placement>, inventory: &Inventory) -> Owner {
     let netns = placement.and_then(|placement| placement.netns);
-    if let Some(container) = netns.and_then(|netns| container_in(inventory, netns)) {
+    let since = placement.map_or(Timestamp::default(), |placement| placement.since);
+    if let Some(container) = netns.and_then(|netns| container_in(inventory, netns, since)) {
         return Owner::Container(named(container));
     }
     if let Some(known) = &meter.container {
@@ -94,9 +97,11 @@ pub(crate) fn owner(meter: &Meter, placement: Option<&Placement>, inventory: &In
     })
 }
 
-/// The container whose namespace it is. Where several run in one namespace, that is the one that the others joined.
-pub(crate) fn container_in(inventory: &Inventory, netns: NetnsId) -> Option<&Container> {
-    let tenants = || inventory.containers.values().filter(|container| container.netns == Some(netns));
+/// The container whose namespace it is, as seen at `since` or later: an earlier sighting may be of another namespace that had
+/// the same number. Where several run in one namespace, that is the one that the others joined.
+pub(crate) fn container_in(inventory: &Inventory, netns: NetnsId, since: Timestamp) -> Option<&Container> {
+    let is_in = |container: &&Container| container.netns == Some(netns) && container.seen_at >= since;
+    let tenants = || inventory.containers.values().filter(is_in);
     let host = tenants().find(|container| !matches!(container.network_mode, NetworkMode::SharedWith(_)));
     host.or_else(|| tenants().next().map(|tenant| namespace_owner(inventory, tenant)))
 }

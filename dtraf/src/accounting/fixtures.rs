@@ -36,6 +36,7 @@ pub(crate) fn container(number: u8, name: &str) -> Container {
         network_mode: NetworkMode::Networks,
         pid: Some(1000 + u32::from(number)),
         netns: Some(NetnsId(i32::from(number))),
+        seen_at: Timestamp(std::time::Duration::MAX),
         endpoints: vec![endpoint("bridge", [172, 17, 0, number])],
         exposed: BTreeSet::new(),
         published: Vec::new(),

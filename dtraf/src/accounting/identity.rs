@@ -78,7 +78,7 @@ pub(crate) struct Slot(pub(crate) u16);
 pub(crate) struct Generation(pub(crate) u64);
 
 /// A moment, since the Unix epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Timestamp(pub(crate) Duration);
 
 impl Timestamp {

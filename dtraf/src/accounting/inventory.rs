@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::identity::{ContainerId, NetnsId};
+use super::identity::{ContainerId, NetnsId, Timestamp};
 
 /// Containers and networks as they were when last listed.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub(crate) struct Container {
     pub(crate) pid: Option<u32>,
     /// Its network namespace, while it runs and the host's namespace has a number for it.
     pub(crate) netns: Option<NetnsId>,
+    /// When the namespace had that number for certain: the kernel gives it to another as soon as this one is gone.
+    pub(crate) seen_at: Timestamp,
     pub(crate) endpoints: Vec<Endpoint>,
     /// What `EXPOSE` and `-p` name, published or not.
     pub(crate) exposed: BTreeSet<PortNumber>,

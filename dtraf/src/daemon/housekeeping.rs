@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Daemon;
 use crate::accounting::ledger::MeterId;
 use crate::accounting::scope::Scopes;
-use crate::accounting::snapshot::Life;
+use crate::accounting::snapshot::{Life, Meter};
 use crate::clock;
 
 /// Between two rounds of chores.
@@ -33,6 +33,10 @@ impl Daemon {
         } else if self.chores.is_multiple_of(ADDRESSES) {
             self.refresh_scopes().await?;
             self.counting.forget_questions()?;
+        }
+        let has_owner = |meter: &Meter| meter.container.is_some() || meter.life == Life::Retired;
+        if !self.counting.meters().iter().all(has_owner) {
+            self.desk.list();
         }
         if self.chores.is_multiple_of(OPENING) {
             self.open_all_tables()?;

@@ -115,7 +115,7 @@ impl Daemon {
 
     async fn resolve_live(&mut self, meter: &Meter, container: &ContainerName) -> anyhow::Result<()> {
         let Some(veth) = self.veths.get(meter.ifindex) else { return Ok(()) };
-        let netns = veth.placement.netns;
+        let (netns, since) = (veth.placement.netns, veth.placement.since);
         let traced = self.trace.as_ref().is_some_and(|trace| is_called(container, &trace.container));
         let mut registered = veth.registered;
         if registered.mac.is_none()
@@ -128,7 +128,9 @@ impl Daemon {
             self.counting.set_registration(meter.slot, registered.mac, traced)?;
             self.veths.set_registered(meter.ifindex, registered);
         }
-        let Some(owner) = netns.and_then(|netns| container_in(&self.inventory, netns)) else { return Ok(()) };
+        let Some(owner) = netns.and_then(|netns| container_in(&self.inventory, netns, since)) else {
+            return Ok(());
+        };
         let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == netns);
         let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
         self.served.update(&mut self.counting, meter.slot, owner, exposed)?;
@@ -140,13 +142,14 @@ impl Daemon {
         if container.netns.is_none() || container.network_mode != NetworkMode::Networks {
             return Ok(());
         }
-        let netns = |meter: &Meter| match self.veths.get(meter.ifindex) {
-            Some(veth) => veth.placement.netns,
-            None => self.departed.get(&meter.slot).copied(),
+        let led_there = |meter: &Meter| {
+            let veth = self.veths.get(meter.ifindex).map(|veth| &veth.placement);
+            veth.or_else(|| self.departed.get(&meter.slot)).is_some_and(|placement| {
+                placement.netns == container.netns && placement.since <= container.seen_at
+            })
         };
         let meters = self.counting.meters();
-        let mut unowned =
-            meters.iter().filter(|meter| meter.container.is_none() && netns(meter) == container.netns);
+        let mut unowned = meters.iter().filter(|meter| meter.container.is_none() && led_there(meter));
         if let (Some(meter), None) = (unowned.next(), unowned.next()) {
             let name = ContainerName { id: container.id, name: container.name.clone() };
             self.counting.set_container(meter.slot, &name)?;

@@ -7,14 +7,18 @@ use anyhow::Context as _;
 use super::Daemon;
 use super::bridges::Kin;
 use crate::accounting::attribution::Placement;
-use crate::accounting::identity::{IfIndex, NetnsId};
+use crate::accounting::identity::{IfIndex, NetnsId, Timestamp};
 use crate::accounting::snapshot::Life;
 use crate::clock;
+use crate::docker::Catalogue;
 use crate::links::{Link, LinkEvent, LinkKind};
 
-/// The host's ends of containers' veths.
+/// The host's ends of containers' veths, and when namespaces were gone whose numbers may be another's now.
 #[derive(Debug, Default)]
-pub(super) struct Veths(BTreeMap<IfIndex, Veth>);
+pub(super) struct Veths {
+    known: BTreeMap<IfIndex, Veth>,
+    ended: BTreeMap<NetnsId, Timestamp>,
+}
 
 /// One of them, and where it leads.
 #[derive(Debug)]
@@ -42,51 +46,55 @@ enum Considered {
 
 impl Veths {
     pub(super) fn placements(&self) -> BTreeMap<IfIndex, Placement> {
-        self.0.iter().map(|(ifindex, veth)| (*ifindex, veth.placement.clone())).collect()
+        self.known.iter().map(|(ifindex, veth)| (*ifindex, veth.placement.clone())).collect()
     }
 
     pub(super) fn get(&self, ifindex: IfIndex) -> Option<&Veth> {
-        self.0.get(&ifindex)
+        self.known.get(&ifindex)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     pub(super) fn set_registered(&mut self, ifindex: IfIndex, registered: Registered) {
-        if let Some(veth) = self.0.get_mut(&ifindex) {
+        if let Some(veth) = self.known.get_mut(&ifindex) {
             veth.registered = registered;
         }
     }
 
     /// Notes how many packets were taken for others'. Returns whether that were more than before.
     pub(super) fn note_foreign(&mut self, ifindex: IfIndex, packets: u64) -> bool {
-        self.0.get_mut(&ifindex).is_some_and(|veth| std::mem::replace(&mut veth.foreign, packets) < packets)
+        self.known
+            .get_mut(&ifindex)
+            .is_some_and(|veth| std::mem::replace(&mut veth.foreign, packets) < packets)
     }
 
     /// Returns whether it is new.
     fn insert(&mut self, link: Link, bridge: Option<&str>) -> bool {
-        let known = self.0.remove(&link.ifindex);
+        let known = self.known.remove(&link.ifindex);
         let is_new = known.is_none();
         let (before, registered, foreign) =
             known.map(|veth| (veth.placement, veth.registered, veth.foreign)).unwrap_or_default();
-        let placement = Placement {
-            // A link on its way out says no more where it leads.
-            netns: link.peer_netns.or(before.netns),
-            bridge: bridge.map(str::to_owned).or(before.bridge),
+        // A link on its way out says no more where it leads.
+        let netns = link.peer_netns.or(before.netns);
+        let since = match netns.filter(|_| netns != before.netns) {
+            Some(netns) => self.ended.get(&netns).copied().unwrap_or_default(),
+            None => before.since,
         };
-        self.0.insert(link.ifindex, Veth { link, placement, registered, foreign });
+        let placement = Placement { netns, since, bridge: bridge.map(str::to_owned).or(before.bridge) };
+        self.known.insert(link.ifindex, Veth { link, placement, registered, foreign });
         is_new
     }
 
     fn leads_to(&self, netns: NetnsId) -> bool {
-        self.0.values().any(|veth| veth.placement.netns == Some(netns))
+        self.known.values().any(|veth| veth.placement.netns == Some(netns))
     }
 }
 
 impl Daemon {
     /// Takes over what is attached, and attaches to what is not.
-    pub(super) async fn take_stock(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn take_stock(&mut self, catalogue: &mut Catalogue) -> anyhow::Result<()> {
         self.refresh_scopes().await?;
         let mut links = self.links.dump().await?;
         for meter in self.counting.meters() {
@@ -98,11 +106,13 @@ impl Daemon {
         self.note_links(&links);
         self.counting.adopt(&links).context("take over what is attached")?;
         let failures = self.attach_all(&links).await;
-        if self.veths.0.is_empty()
+        if self.veths.known.is_empty()
             && let Some(failure) = failures.into_iter().next()
         {
             return Err(failure);
         }
+        // What was listed before may be of namespaces that have ended since.
+        self.inventory = catalogue.list().await?;
         self.resolve().await?;
         // A process that was killed may have left interfaces that were not to have entries yet.
         self.counting.share_table()?;
@@ -116,7 +126,7 @@ impl Daemon {
         let links = self.links.dump().await?;
         let present: BTreeSet<IfIndex> = links.iter().map(|link| link.ifindex).collect();
         let missing: Vec<IfIndex> =
-            self.veths.0.keys().copied().filter(|known| !present.contains(known)).collect();
+            self.veths.known.keys().copied().filter(|known| !present.contains(known)).collect();
         for ifindex in missing {
             // A list that was made while links came and went may have left it out.
             if self.links.link(ifindex).await?.is_none() {
@@ -215,7 +225,7 @@ impl Daemon {
             return Ok(Considered::Attached);
         };
         // It may have gone while it was attached to: then its RTM_DELLINK is on the way.
-        self.veths.0.remove(&link.ifindex);
+        self.veths.known.remove(&link.ifindex);
         if self.links.link(link.ifindex).await?.is_some() {
             return Err(error).context("count a container's interface");
         }
@@ -248,12 +258,14 @@ impl Daemon {
             self.retired.insert(slot, clock::instant());
             self.served.forget(slot);
         }
-        let netns = self.veths.0.remove(&ifindex).and_then(|veth| veth.placement.netns);
-        if let (Some(slot), Some(netns)) = (retired, netns) {
-            self.departed.insert(slot, netns);
+        let placement = self.veths.known.remove(&ifindex).map(|veth| veth.placement).unwrap_or_default();
+        let netns = placement.netns;
+        if let Some(slot) = retired {
+            self.departed.insert(slot, placement);
         }
         if let Some(netns) = netns.filter(|netns| !self.veths.leads_to(*netns)) {
             // The kernel gives the number to the next namespace at once.
+            self.veths.ended.insert(netns, clock::now());
             for container in self.inventory.containers.values_mut() {
                 container.netns.take_if(|known| *known == netns);
             }

@@ -14,6 +14,7 @@ use super::summary::{Outline, outline};
 use super::{Docker, DockerError, process};
 use crate::accounting::identity::ContainerId;
 use crate::accounting::inventory::{ContainerState, Inventory};
+use crate::clock;
 
 /// Inspections at the same time.
 const CONCURRENCY: usize = 16;
@@ -63,7 +64,11 @@ impl Catalogue {
                 continue;
             }
             match self.known.remove(&id) {
-                Some(known) if known.is_current(&outline) => drop(kept.insert(id, known)),
+                Some(mut known) if known.is_current(&outline) => {
+                    // Its process has not ended, and so neither has its namespace.
+                    known.described.container.seen_at = clock::now();
+                    kept.insert(id, known);
+                }
                 _ => unknown.push(outline),
             }
         }

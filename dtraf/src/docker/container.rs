@@ -7,7 +7,7 @@ use bollard::models::{
 };
 
 use super::port;
-use crate::accounting::identity::ContainerId;
+use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, ContainerState, Endpoint, NetworkMode};
 
 /// What an inspection says, before the world outside the engine is asked.
@@ -66,6 +66,7 @@ pub(super) fn describe(answer: ContainerInspectResponse) -> Option<Described> {
             network_mode,
             pid,
             netns: None,
+            seen_at: Timestamp::default(),
             endpoints: endpoints_of(networks),
             exposed,
             published: published.into_iter().collect(),

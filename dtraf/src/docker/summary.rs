@@ -7,7 +7,7 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 
 use super::container::{endpoints_of, mode_of, name_of};
 use super::port;
-use crate::accounting::identity::ContainerId;
+use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, ContainerState};
 
 /// What the list says, without process and network namespace.
@@ -45,6 +45,7 @@ pub(super) fn outline(summary: ContainerSummary) -> Option<Outline> {
         network_mode,
         pid: None,
         netns: None,
+        seen_at: Timestamp::default(),
         endpoints: endpoints_of(networks),
         exposed,
         published: published.into_iter().collect(),

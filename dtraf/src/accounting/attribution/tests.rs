@@ -4,7 +4,7 @@ use crate::accounting::fixtures::{
 };
 
 fn placed(netns: i32, bridge: &str) -> Placement {
-    Placement { netns: Some(NetnsId(netns)), bridge: Some(bridge.to_owned()) }
+    Placement { netns: Some(NetnsId(netns)), bridge: Some(bridge.to_owned()), ..Placement::default() }
 }
 
 fn owned_by(number: u8, name: &str) -> Owner {
