@@ -1,3 +1,4 @@
 //! Edges that turn what a kernel counted into a [`Snapshot`](crate::accounting::snapshot::Snapshot).
 
 pub(crate) mod ebpf;
+pub(crate) mod rules;

@@ -1,0 +1,89 @@
+//! What the backends have in common that count by rules of a firewall: what is to be counted, and what was.
+//!
+//! A rule knows an address and perhaps a port, nothing else. Rules stay in the kernel and go on counting when no dtraf
+//! runs, so everything that must be known of one later is written beside it: whose it is, and since when it counts.
+
+pub(crate) mod wanted;
+
+use std::net::IpAddr;
+
+use dtraf_common::abi::{Direction, Family};
+
+use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::inventory::PortNumber;
+use crate::accounting::snapshot::{ContainerName, Life};
+
+pub(crate) use self::wanted::Wanted;
+
+/// What is counted as one figure, wherever the container may be. Its amount never goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CounterKey {
+    pub(crate) container: ContainerId,
+    pub(crate) family: Family,
+    pub(crate) direction: Direction,
+    pub(crate) matched: Matched,
+}
+
+/// Which of an address's packets are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Matched {
+    /// Those for, or from, a port of the container's own. They are in [`Self::All`], too.
+    Port(PortNumber),
+    All,
+}
+
+/// Packets as the firewall sees them: one for each skb, and its bytes from the IP header on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+/// One counter in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) key: CounterKey,
+    /// The container's name as it was when the counter was made, as far as a comment may hold it.
+    pub(crate) name: String,
+    /// The address it counts for; of a retired one, the last.
+    pub(crate) address: IpAddr,
+    /// When it began to count; of one that was carried on from another, when the first began.
+    pub(crate) since: Timestamp,
+    /// A retired one counts no more: its container has no address. It is kept for when it has one again.
+    pub(crate) life: Life,
+    pub(crate) tally: Tally,
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl std::iter::Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), std::ops::Add::add)
+    }
+}
+
+pub(crate) fn family_of(address: IpAddr) -> Family {
+    match address {
+        IpAddr::V4(_) => Family::V4,
+        IpAddr::V6(_) => Family::V6,
+    }
+}
+
+impl Wanted {
+    /// Every counter that this address is to have.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = CounterKey> + '_ {
+        let matches = self.ports.iter().copied().map(Matched::Port).chain([Matched::All]);
+        matches.flat_map(|matched| Direction::ALL.map(|direction| self.key(direction, matched)))
+    }
+
+    fn key(&self, direction: Direction, matched: Matched) -> CounterKey {
+        let ContainerName { id, .. } = self.container;
+        CounterKey { container: id, family: family_of(self.address), direction, matched }
+    }
+}
