@@ -5,6 +5,7 @@
 
 pub(crate) mod wanted;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use dtraf_common::abi::{Direction, Family};
@@ -52,6 +53,23 @@ pub(crate) struct Counted {
     /// A retired one counts no more: its container has no address. It is kept for when it has one again.
     pub(crate) life: Life,
     pub(crate) tally: Tally,
+}
+
+/// What is to stand in the kernel. Whatever a backend changes to get there, it keeps these laws:
+///
+/// - Each key of each wanted address has one live counter, at that address.
+/// - A live counter whose address is not its container's any more moves to an address of the container that has none for
+///   its key, or is retired. Counters of containers that are not in `containers` are removed.
+/// - For each key of a container in `containers`, the sum of all tallies that stand is the same after the change as before,
+///   counters in `known` that stood no more included. Of counters that stand twice at one address, one counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) wanted: &'a [Wanted],
+    /// Those that Docker knows, running or not.
+    pub(crate) containers: &'a BTreeSet<ContainerId>,
+    /// What stood when this process last looked: what has been taken away since is put back with what it had counted.
+    pub(crate) known: &'a [Counted],
+    pub(crate) now: Timestamp,
 }
 
 impl std::ops::Add for Tally {
