@@ -223,7 +223,7 @@ impl Daemon {
         let attributed = attribute(snapshot, &self.inventory, &self.veths.placements());
         let posted = self.ledger.post(attributed);
         for (meter, refusal) in posted.refused {
-            log::error!("slot {} (generation {}): {refusal}", meter.slot.0, meter.generation.0);
+            log::error!("{meter}: {refusal}");
         }
     }
 }

@@ -6,8 +6,19 @@ use dtraf_common::abi::Direction;
 use serde::Serialize;
 
 /// Traffic of one direction, counted since some beginning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Amount {
+    /// `None` where something was counted by a backend that sees no frames.
+    pub(crate) frames: Option<Frames>,
+    /// What a firewall's rule adds up: from the IP header on, a GSO packet once. 0 for frames that are not IP.
+    pub(crate) skb_ip_bytes: u64,
+    /// A GSO packet once.
+    pub(crate) skbs: u64,
+}
+
+/// What is known where frames are seen: at an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Frames {
     /// Ethernet frames as a wire carries them, after segmentation.
     pub(crate) wire_bytes: u64,
     /// Packets as a wire carries them.
@@ -16,7 +27,15 @@ pub(crate) struct Amount {
     pub(crate) ip_bytes: u64,
     /// What the interface's own counters add up: a GSO packet once.
     pub(crate) skb_bytes: u64,
-    pub(crate) skbs: u64,
+}
+
+/// What people are shown of an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Frames and packets as a wire carries them.
+    Wire,
+    /// Packets as the kernel hands them on, from the IP header on: all that is known without frames.
+    SkbIp,
 }
 
 /// A counter that went down: it was reset, or is another one.
@@ -31,19 +50,29 @@ pub(crate) struct CounterReset {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delta(pub(crate) Amount);
 
+/// Nothing, and known in every unit.
+impl Default for Amount {
+    fn default() -> Self {
+        Self { frames: Some(Frames::default()), skb_ip_bytes: 0, skbs: 0 }
+    }
+}
+
 impl Amount {
+    /// Nothing was counted, as far as that is known.
     pub(crate) fn is_zero(&self) -> bool {
-        *self == Self::default()
+        self.frames.unwrap_or_default() == Frames::default() && (self.skb_ip_bytes, self.skbs) == (0, 0)
     }
 
-    /// What came since `earlier`.
+    /// What came since `earlier`. Frames are known where they are known at both moments.
     pub(crate) fn since(&self, earlier: &Self) -> Result<Delta, CounterReset> {
+        let frames = match (self.frames, earlier.frames) {
+            (Some(now), Some(before)) => now.since(&before).map(Some),
+            _ => Some(None),
+        };
         let difference = || {
             Some(Self {
-                wire_bytes: self.wire_bytes.checked_sub(earlier.wire_bytes)?,
-                packets: self.packets.checked_sub(earlier.packets)?,
-                ip_bytes: self.ip_bytes.checked_sub(earlier.ip_bytes)?,
-                skb_bytes: self.skb_bytes.checked_sub(earlier.skb_bytes)?,
+                frames: frames?,
+                skb_ip_bytes: self.skb_ip_bytes.checked_sub(earlier.skb_ip_bytes)?,
                 skbs: self.skbs.checked_sub(earlier.skbs)?,
             })
         };
@@ -51,7 +80,36 @@ impl Amount {
     }
 }
 
-impl Add for Amount {
+impl Frames {
+    fn since(&self, earlier: &Self) -> Option<Self> {
+        Some(Self {
+            wire_bytes: self.wire_bytes.checked_sub(earlier.wire_bytes)?,
+            packets: self.packets.checked_sub(earlier.packets)?,
+            ip_bytes: self.ip_bytes.checked_sub(earlier.ip_bytes)?,
+            skb_bytes: self.skb_bytes.checked_sub(earlier.skb_bytes)?,
+        })
+    }
+}
+
+impl Unit {
+    /// `None` where the amount is not known in this unit.
+    pub(crate) fn bytes(self, amount: &Amount) -> Option<u64> {
+        match self {
+            Self::Wire => amount.frames.map(|frames| frames.wire_bytes),
+            Self::SkbIp => Some(amount.skb_ip_bytes),
+        }
+    }
+
+    /// `None` where the amount is not known in this unit.
+    pub(crate) fn packets(self, amount: &Amount) -> Option<u64> {
+        match self {
+            Self::Wire => amount.frames.map(|frames| frames.packets),
+            Self::SkbIp => Some(amount.skbs),
+        }
+    }
+}
+
+impl Add for Frames {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -60,6 +118,18 @@ impl Add for Amount {
             packets: self.packets + other.packets,
             ip_bytes: self.ip_bytes + other.ip_bytes,
             skb_bytes: self.skb_bytes + other.skb_bytes,
+        }
+    }
+}
+
+/// A sum with something unknown in it is unknown.
+impl Add for Amount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            frames: self.frames.zip(other.frames).map(|(one, other)| one + other),
+            skb_ip_bytes: self.skb_ip_bytes + other.skb_ip_bytes,
             skbs: self.skbs + other.skbs,
         }
     }
@@ -123,12 +193,23 @@ impl<T: AddAssign + Default> std::iter::Sum for PerDirection<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounting::fixtures::packets;
+
+    const BY_A_RULE: Amount = Amount { frames: None, skb_ip_bytes: 60, skbs: 1 };
 
     #[test]
     fn a_counter_that_went_down_gives_no_delta() {
-        let high = Amount { skb_bytes: 100, skbs: 2, wire_bytes: 100, packets: 2, ip_bytes: 72 };
-        let low = Amount { skb_bytes: 40, ..high };
-        assert_eq!(high.since(&low).unwrap().0.skb_bytes, 60);
+        let (high, low) = (packets(3), packets(2));
+        assert_eq!(high.since(&low), Ok(Delta(packets(1))));
         assert_eq!(low.since(&high), Err(CounterReset { from: high, to: low }));
+        assert_eq!(BY_A_RULE.since(&Amount { skbs: 2, ..BY_A_RULE }).unwrap_err().to, BY_A_RULE);
+    }
+
+    #[test]
+    fn what_is_not_known_in_one_part_is_not_known_in_the_sum() {
+        let sum: Amount = [packets(1), BY_A_RULE].into_iter().sum();
+        assert_eq!(sum, Amount { frames: None, skb_ip_bytes: 986 + 60, skbs: 2 });
+        assert_eq!((Unit::Wire.bytes(&sum), Unit::SkbIp.bytes(&sum)), (None, Some(1046)));
+        assert_eq!(packets(1) + Amount::default(), packets(1));
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use self::coverage::{Attached, Coverage, Gap, Uncounted, coverage};
 use super::identity::{ContainerId, IfIndex, NetnsId, Timestamp};
 use super::inventory::{Container, Inventory, Network, NetworkMode};
-use super::snapshot::{ContainerName, Meter, MeterReading, Snapshot};
+use super::snapshot::{ContainerName, MeterReading, Point, Snapshot};
 
 /// Where the host's end of an interface leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,10 +67,13 @@ pub(crate) fn attribute(
     placements: &BTreeMap<IfIndex, Placement>,
 ) -> AttributedSnapshot {
     let meters = snapshot.meters.into_iter().map(|reading| {
-        let placement = placements.get(&reading.meter.ifindex);
+        let placement = match &reading.meter.point {
+            Point::Interface { ifindex, .. } => placements.get(ifindex),
+            Point::Addresses(_) => None,
+        };
         let network = placement.and_then(|placement| network_of(inventory, placement.bridge.as_deref()?));
         Attributed {
-            owner: owner(&reading.meter, placement, inventory),
+            owner: owner(reading.meter.container.as_ref(), placement, inventory),
             network: network.map(|network| network.name.clone()),
             reading,
         }
@@ -80,13 +83,17 @@ pub(crate) fn attribute(
 
 /// What is seen now goes before what was last known of the meter; a container that Docker has forgotten or that has lost
 /// its namespace keeps what its interfaces counted.
-pub(crate) fn owner(meter: &Meter, placement: Option<&Placement>, inventory: &Inventory) -> Owner {
+pub(crate) fn owner(
+    last_known: Option<&ContainerName>,
+    placement: Option<&Placement>,
+    inventory: &Inventory,
+) -> Owner {
     let netns = placement.and_then(|placement| placement.netns);
     let since = placement.map_or(Timestamp::default(), |placement| placement.since);
     if let Some(container) = netns.and_then(|netns| container_in(inventory, netns, since)) {
         return Owner::Container(named(container));
     }
-    if let Some(known) = &meter.container {
+    if let Some(known) = last_known {
         let container = inventory.containers.get(&known.id);
         return Owner::Container(container.map_or_else(|| known.clone(), named));
     }

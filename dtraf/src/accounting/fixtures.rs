@@ -6,12 +6,12 @@ use std::num::NonZeroU32;
 
 use dtraf_common::abi::{Family, Role, Scope};
 
-use super::amount::{Amount, PerDirection};
+use super::amount::{Amount, Frames, PerDirection};
 use super::identity::{ContainerId, Generation, IfIndex, NetnsId, Slot, Timestamp};
 use super::inventory::{
     Container, ContainerState, Endpoint, Inventory, Network, NetworkMode, PortNumber, PublishedPort,
 };
-use super::snapshot::{HookKind, Life, Meter, MeterReading, Port, Shortfall};
+use super::snapshot::{HookKind, Life, Meter, MeterId, MeterReading, Point, Port, Shortfall, TcHook};
 
 pub(crate) fn id(number: u8) -> ContainerId {
     ContainerId::from_bytes([number; 32])
@@ -86,37 +86,31 @@ pub(crate) fn inventory(containers: impl IntoIterator<Item = Container>) -> Inve
 /// A live meter in slot `number`, attached at second 0 to interface `number`.
 pub(crate) fn meter(number: u16) -> Meter {
     Meter {
-        slot: Slot(number),
-        generation: Generation(u64::from(number)),
-        ifindex: ifindex(u32::from(number)),
-        interface: format!("veth{number}"),
+        id: MeterId::Slot(Slot(number), Generation(u64::from(number))),
+        point: Point::Interface { ifindex: ifindex(u32::from(number)), name: format!("veth{number}") },
         life: Life::Live,
-        hook: HookKind::Tcx,
+        hook: HookKind::Tc(TcHook::Tcx),
         attached_at: at(0),
-        shortfall: PerDirection::from_fn(|_| Shortfall { settled: true, ..Shortfall::default() }),
+        shortfall: Some(PerDirection::from_fn(|_| Shortfall { settled: true, ..Shortfall::default() })),
         container: None,
     }
 }
 
 /// Packets of 1,000 bytes.
 pub(crate) fn packets(count: u64) -> Amount {
-    Amount {
-        wire_bytes: 1000 * count,
-        packets: count,
-        ip_bytes: 986 * count,
-        skb_bytes: 1000 * count,
-        skbs: count,
-    }
+    let frames =
+        Frames { wire_bytes: 1000 * count, packets: count, ip_bytes: 986 * count, skb_bytes: 1000 * count };
+    Amount { frames: Some(frames), skb_ip_bytes: 986 * count, skbs: count }
 }
 
 pub(crate) fn port(port: u16, role: Role, scope: Scope) -> Port {
-    Port { protocol: 6, port, role, family: Family::V4, scope }
+    Port { protocol: 6, port, role, family: Family::V4, scope: Some(scope) }
 }
 
 /// A meter that counted `rx` and `tx` packets from the internet, all of them on its own TCP port 80.
 pub(crate) fn reading(meter: Meter, rx: u64, tx: u64) -> MeterReading {
     let amounts = PerDirection { rx: packets(rx), tx: packets(tx) };
-    let internet = |amount| BTreeMap::from([(Scope::Internet, amount)]);
+    let internet = |amount| BTreeMap::from([(Some(Scope::Internet), amount)]);
     MeterReading {
         meter,
         scopes: PerDirection { rx: internet(amounts.rx), tx: internet(amounts.tx) },

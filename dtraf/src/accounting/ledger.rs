@@ -13,20 +13,7 @@ pub(crate) use self::book::Book;
 use super::amount::CounterReset;
 use super::attribution::{Attributed, AttributedSnapshot, Owner, Reason};
 use super::identity::{ContainerId, Generation, Slot, Timestamp};
-use super::snapshot::MeterReading;
-
-/// Which meter, of all there ever were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct MeterId {
-    pub(crate) slot: Slot,
-    pub(crate) generation: Generation,
-}
-
-impl MeterId {
-    pub(crate) fn of(reading: &MeterReading) -> Self {
-        Self { slot: reading.meter.slot, generation: reading.meter.generation }
-    }
-}
+use super::snapshot::{MeterId, MeterReading};
 
 /// Who has a total: [`Owner`] without the names, which may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +38,8 @@ pub(crate) struct Ledger {
     closed: BTreeMap<Holder, Closed>,
     /// The newest closed meter of each slot: what is not newer must not be booked again.
     freed: BTreeMap<Slot, Generation>,
+    /// Containers whose rules were closed and may still be read.
+    unruled: BTreeSet<ContainerId>,
 }
 
 /// A meter that may still count.
@@ -107,6 +96,9 @@ impl Ledger {
     /// Books every reading of a snapshot.
     pub(crate) fn post(&mut self, snapshot: AttributedSnapshot) -> Posted {
         let mut posted = Posted::default();
+        let read: BTreeSet<_> =
+            snapshot.meters.iter().map(|attributed| attributed.reading.meter.id).collect();
+        self.unruled.retain(|container| read.contains(&MeterId::Rules(*container)));
         for attributed in snapshot.meters {
             self.post_meter(attributed, snapshot.taken_at, &mut posted);
         }
@@ -114,8 +106,8 @@ impl Ledger {
     }
 
     fn post_meter(&mut self, attributed: Attributed, taken_at: Timestamp, posted: &mut Posted) {
-        let meter = MeterId::of(&attributed.reading);
-        if self.freed.get(&meter.slot).is_some_and(|freed| *freed >= meter.generation) {
+        let meter = attributed.reading.meter.id;
+        if self.is_closed(meter) {
             return posted.refused.push((meter, Refusal::Closed));
         }
         self.close_older(meter, taken_at);
@@ -135,22 +127,37 @@ impl Ledger {
         }
     }
 
+    fn is_closed(&self, meter: MeterId) -> bool {
+        match meter {
+            MeterId::Slot(slot, generation) => {
+                self.freed.get(&slot).is_some_and(|freed| *freed >= generation)
+            }
+            MeterId::Rules(container) => self.unruled.contains(&container),
+        }
+    }
+
     /// A slot that is in use again was freed in between.
     fn close_older(&mut self, meter: MeterId, at: Timestamp) {
-        let slot = |generation| MeterId { slot: meter.slot, generation };
-        let older: Vec<_> = self.open.range(slot(Generation(0))..meter).map(|(older, _)| *older).collect();
+        let MeterId::Slot(slot, _) = meter else { return };
+        let first = MeterId::Slot(slot, Generation(0));
+        let older: Vec<_> = self.open.range(first..meter).map(|(older, _)| *older).collect();
         for older in older {
             self.close(older, at);
         }
     }
 
-    /// Takes the last reading of a meter as final, once its slot was freed.
+    /// Takes the last reading of a meter as final, once its slot was freed or its rules were removed.
     pub(crate) fn close(&mut self, meter: MeterId, at: Timestamp) {
         let Some(entry) = self.open.remove(&meter) else {
             return;
         };
-        let freed = self.freed.entry(meter.slot).or_insert(meter.generation);
-        *freed = meter.generation.max(*freed);
+        match meter {
+            MeterId::Slot(slot, generation) => {
+                let freed = self.freed.entry(slot).or_insert(generation);
+                *freed = generation.max(*freed);
+            }
+            MeterId::Rules(container) => drop(self.unruled.insert(container)),
+        }
         let closed = self.closed.entry(Holder::from(&entry.owner)).or_default();
         closed.book.add_reading(&entry.reading);
         closed.networks.extend(entry.network);

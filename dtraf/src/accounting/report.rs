@@ -11,12 +11,12 @@ use std::net::IpAddr;
 use dtraf_common::abi::Role;
 
 pub(crate) use self::rate::{Earlier, Marks, Rate};
-use super::amount::{Amount, PerDirection};
+use super::amount::{Amount, PerDirection, Unit};
 use super::attribution::{Attached, Coverage, Reason, coverage};
 use super::identity::{ContainerId, Timestamp};
 use super::inventory::{Container, ContainerState, Inventory, PublishedPort};
-use super::ledger::{Account, Book, Holder, Ledger};
-use super::snapshot::{Life, Meter, Port};
+use super::ledger::{Account, Book, Entry, Holder, Ledger};
+use super::snapshot::{Life, Meter, Point, Port};
 
 /// Everything known at one moment.
 #[derive(Clone, Debug)]
@@ -46,6 +46,18 @@ pub(crate) struct Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Ebpf,
+    Iptables,
+    Nft,
+}
+
+impl Backend {
+    /// What its figures are shown in.
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Self::Ebpf => Unit::Wire,
+            Self::Iptables | Self::Nft => Unit::SkbIp,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -137,8 +149,8 @@ impl ContainerRow {
     ) -> Self {
         let open = account.map_or(&[][..], |account| &account.open);
         let live = open.iter().filter(|entry| entry.reading.meter.life == Life::Live);
-        let attached =
-            Attached { live: live.map(|entry| entry.network.as_deref()).collect(), ever: account.is_some() };
+        let live = live.flat_map(|entry| networks_of(entry, container)).collect();
+        let attached = Attached { live, ever: account.is_some() };
         Self {
             id: container.id,
             name: container.name.clone(),
@@ -177,6 +189,19 @@ impl ContainerRow {
             let container = published.container;
             port.role == Role::Server && (container.protocol, container.port) == (port.protocol, port.port)
         })
+    }
+}
+
+/// The networks that a meter counts for, where they are known.
+fn networks_of<'a>(entry: &'a Entry, container: &'a Container) -> Vec<Option<&'a str>> {
+    match &entry.reading.meter.point {
+        Point::Interface { .. } => vec![entry.network.as_deref()],
+        Point::Addresses(addresses) => {
+            let is_counted = |address| addresses.contains(address);
+            let endpoints = container.endpoints.iter();
+            let counted = endpoints.filter(|endpoint| endpoint.addresses.iter().any(is_counted));
+            counted.map(|endpoint| Some(endpoint.network.as_str())).collect()
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What one reading of a backend's counters says. Nothing here knows which backend it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
 
-use dtraf_common::abi::{Bucket, Family, Role, Scope};
+use dtraf_common::abi::{self, Family, Role, Scope};
 use serde::Serialize;
 
 use super::amount::{Amount, PerDirection};
@@ -15,11 +17,12 @@ pub(crate) struct Snapshot {
     pub(crate) meters: Vec<MeterReading>,
 }
 
-/// The counters of one interface of one container.
+/// The counters at one point.
 #[derive(Clone, Debug)]
 pub(crate) struct MeterReading {
     pub(crate) meter: Meter,
-    pub(crate) scopes: PerDirection<BTreeMap<Scope, Amount>>,
+    /// `None` has what was counted without looking who the other end was.
+    pub(crate) scopes: PerDirection<BTreeMap<Option<Scope>, Amount>>,
     pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
     pub(crate) ports: BTreeMap<Port, PerDirection<Amount>>,
 }
@@ -31,34 +34,95 @@ impl MeterReading {
     }
 }
 
-/// What is known of a counted interface, whether or not it still exists.
+/// Why traffic stands under no port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Bucket {
+    /// The eBPF program has decided so.
+    Program(abi::Bucket),
+    /// No rule for a port matches it.
+    NoRule,
+}
+
+impl Bucket {
+    /// What an eBPF program may decide.
+    pub(crate) const PROGRAM: [Self; abi::Bucket::ALL.len()] = {
+        let mut all = [Self::NoRule; abi::Bucket::ALL.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = Self::Program(abi::Bucket::ALL[at]);
+            at += 1;
+        }
+        all
+    };
+    /// What rules leave.
+    pub(crate) const RULES: [Self; 1] = [Self::NoRule];
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::PROGRAM.into_iter().chain(Self::RULES)
+    }
+}
+
+/// What is known of a point where traffic is counted, whether or not it still exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meter {
-    pub(crate) slot: Slot,
-    pub(crate) generation: Generation,
-    pub(crate) ifindex: IfIndex,
-    /// Name of the host's end.
-    pub(crate) interface: String,
+    pub(crate) id: MeterId,
+    pub(crate) point: Point,
     pub(crate) life: Life,
     pub(crate) hook: HookKind,
     pub(crate) attached_at: Timestamp,
-    /// Traffic that the interface had carried before it was attached to.
-    pub(crate) shortfall: PerDirection<Shortfall>,
+    /// Traffic that the interface had carried before it was attached to; `None` where there is none to ask.
+    pub(crate) shortfall: Option<PerDirection<Shortfall>>,
     /// The container behind it, as it was last known.
     pub(crate) container: Option<ContainerName>,
+}
+
+/// Which meter, of all there ever were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum MeterId {
+    /// An interface, by its place in the kernel's maps.
+    Slot(Slot, Generation),
+    /// A container's addresses, by rules of a firewall.
+    Rules(ContainerId),
+}
+
+impl fmt::Display for MeterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slot(slot, generation) => write!(f, "slot {} (generation {})", slot.0, generation.0),
+            Self::Rules(container) => write!(f, "rules of container {}", container.to_short()),
+        }
+    }
+}
+
+/// Where packets are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// At the host's end of a veth.
+    Interface { ifindex: IfIndex, name: String },
+    /// Where the firewall sees them go to or come from these addresses.
+    Addresses(BTreeSet<IpAddr>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     Live,
-    /// The interface is gone; its last counts are kept until they are booked.
+    /// The interface or address is gone; its last counts are kept until they are booked.
     Retired,
 }
 
-/// How packets reach the counting program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// How packets reach what counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HookKind {
+    Tc(TcHook),
+    /// Rules below Docker's chain `DOCKER-USER`.
+    DockerUser,
+    /// A chain at nftables' forward hook.
+    NftForward,
+}
+
+/// How an eBPF program is attached to an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TcHook {
     Tcx,
     Clsact,
 }
@@ -70,6 +134,18 @@ pub(crate) struct Shortfall {
     pub(crate) skbs: u64,
     /// Known to the byte; otherwise an upper bound, because packets were under way whenever it was looked at.
     pub(crate) settled: bool,
+}
+
+impl std::ops::Add for Shortfall {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            skb_bytes: self.skb_bytes + other.skb_bytes,
+            skbs: self.skbs + other.skbs,
+            settled: self.settled && other.settled,
+        }
+    }
 }
 
 /// A container's identity and the name it had.
@@ -88,5 +164,6 @@ pub(crate) struct Port {
     pub(crate) port: u16,
     pub(crate) role: Role,
     pub(crate) family: Family,
-    pub(crate) scope: Scope,
+    /// `None` where nobody looked who the other end was.
+    pub(crate) scope: Option<Scope>,
 }

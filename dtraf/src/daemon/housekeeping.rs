@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Daemon;
-use crate::accounting::ledger::MeterId;
 use crate::accounting::scope::Scopes;
-use crate::accounting::snapshot::{Life, Meter};
+use crate::accounting::snapshot::Life;
 use crate::clock;
+use crate::source::ebpf::Attachment;
 
 /// Between two rounds of chores.
 pub(super) const PACE: Duration = Duration::from_secs(1);
@@ -34,8 +34,9 @@ impl Daemon {
             self.refresh_scopes().await?;
             self.counting.forget_questions()?;
         }
-        let has_owner = |meter: &Meter| meter.container.is_some() || meter.life == Life::Retired;
-        if !self.counting.meters().iter().all(has_owner) {
+        let has_owner =
+            |attachment: &Attachment| attachment.container.is_some() || attachment.life == Life::Retired;
+        if !self.counting.attachments().iter().all(has_owner) {
             self.desk.list();
         }
         if self.chores.is_multiple_of(OPENING) {
@@ -68,27 +69,27 @@ impl Daemon {
     fn free_slots(&mut self) -> anyhow::Result<()> {
         let (now, instant) = (clock::now(), clock::instant());
         let mut done = Vec::new();
-        for meter in self.counting.meters() {
-            if meter.life != Life::Retired {
+        for attachment in self.counting.attachments() {
+            if attachment.life != Life::Retired {
                 continue;
             }
-            let since = *self.retired.entry(meter.slot).or_insert(instant);
-            let is_known = meter
+            let since = *self.retired.entry(attachment.slot).or_insert(instant);
+            let is_known = attachment
                 .container
                 .as_ref()
                 .is_some_and(|container| self.inventory.containers.contains_key(&container.id));
             if instant.saturating_duration_since(since) >= GRACE
                 && (!is_known || self.counting.is_nearly_full())
             {
-                done.push(MeterId { slot: meter.slot, generation: meter.generation });
+                done.push(attachment);
             }
         }
-        for meter in &done {
-            self.ledger.close(*meter, now);
-            self.retired.remove(&meter.slot);
-            self.departed.remove(&meter.slot);
+        for attachment in &done {
+            self.ledger.close(attachment.id(), now);
+            self.retired.remove(&attachment.slot);
+            self.departed.remove(&attachment.slot);
         }
-        let slots: Vec<_> = done.into_iter().map(|meter| meter.slot).collect();
+        let slots: Vec<_> = done.into_iter().map(|attachment| attachment.slot).collect();
         if !slots.is_empty() {
             self.counting.release(&slots)?;
             self.counting.share_table()?;
@@ -105,8 +106,8 @@ impl Daemon {
 
     pub(super) fn stop_tracing(&mut self) -> anyhow::Result<()> {
         if self.trace.take().is_some() {
-            for meter in self.counting.meters() {
-                self.counting.set_registration(meter.slot, None, false)?;
+            for attachment in self.counting.attachments() {
+                self.counting.set_registration(attachment.slot, None, false)?;
             }
         }
         Ok(())

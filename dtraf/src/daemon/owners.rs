@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dtraf_common::abi::Bucket;
+use dtraf_common::abi;
 
 use super::Daemon;
 use super::desk::Answer;
@@ -11,9 +11,10 @@ use super::veths::Registered;
 use crate::accounting::attribution::{Owner, container_in, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, NetworkMode};
-use crate::accounting::snapshot::{ContainerName, Meter};
+use crate::accounting::snapshot::{Bucket, ContainerName, MeterId, Point};
 use crate::clock;
 use crate::docker::{Action, ContainerEvent, DockerEvent};
+use crate::source::ebpf::Attachment;
 
 /// How long a container may take from its creation to its start, to be named by elimination.
 const RECENT: Duration = Duration::from_mins(1);
@@ -102,19 +103,24 @@ impl Daemon {
 
     /// Gives every attached interface that has come to be known its container's name, MAC address and served ports.
     pub(super) async fn resolve(&mut self) -> anyhow::Result<()> {
-        for meter in self.counting.meters() {
-            let placement = self.veths.get(meter.ifindex).map(|veth| &veth.placement);
-            let Owner::Container(container) = owner(&meter, placement, &self.inventory) else { continue };
-            if meter.container.as_ref() != Some(&container) {
-                self.counting.set_container(meter.slot, &container)?;
+        for attachment in self.counting.attachments() {
+            let placement = self.veths.get(attachment.ifindex).map(|veth| &veth.placement);
+            let last_known = attachment.container.as_ref();
+            let Owner::Container(container) = owner(last_known, placement, &self.inventory) else { continue };
+            if last_known != Some(&container) {
+                self.counting.set_container(attachment.slot, &container)?;
             }
-            self.resolve_live(&meter, &container).await?;
+            self.resolve_live(&attachment, &container).await?;
         }
         Ok(())
     }
 
-    async fn resolve_live(&mut self, meter: &Meter, container: &ContainerName) -> anyhow::Result<()> {
-        let Some(veth) = self.veths.get(meter.ifindex) else { return Ok(()) };
+    async fn resolve_live(
+        &mut self,
+        attachment: &Attachment,
+        container: &ContainerName,
+    ) -> anyhow::Result<()> {
+        let Some(veth) = self.veths.get(attachment.ifindex) else { return Ok(()) };
         let (netns, since) = (veth.placement.netns, veth.placement.since);
         let traced = self.trace.as_ref().is_some_and(|trace| is_called(container, &trace.container));
         let mut registered = veth.registered;
@@ -125,15 +131,15 @@ impl Daemon {
         }
         registered.traced = traced;
         if registered != veth.registered {
-            self.counting.set_registration(meter.slot, registered.mac, traced)?;
-            self.veths.set_registered(meter.ifindex, registered);
+            self.counting.set_registration(attachment.slot, registered.mac, traced)?;
+            self.veths.set_registered(attachment.ifindex, registered);
         }
         let Some(owner) = netns.and_then(|netns| container_in(&self.inventory, netns, since)) else {
             return Ok(());
         };
         let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == netns);
         let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
-        self.served.update(&mut self.counting, meter.slot, owner, exposed)?;
+        self.served.update(&mut self.counting, attachment.slot, owner, exposed)?;
         Ok(())
     }
 
@@ -142,17 +148,18 @@ impl Daemon {
         if container.netns.is_none() || container.network_mode != NetworkMode::Networks {
             return Ok(());
         }
-        let led_there = |meter: &Meter| {
-            let veth = self.veths.get(meter.ifindex).map(|veth| &veth.placement);
-            veth.or_else(|| self.departed.get(&meter.slot)).is_some_and(|placement| {
+        let led_there = |attachment: &Attachment| {
+            let veth = self.veths.get(attachment.ifindex).map(|veth| &veth.placement);
+            veth.or_else(|| self.departed.get(&attachment.slot)).is_some_and(|placement| {
                 placement.netns == container.netns && placement.since <= container.seen_at
             })
         };
-        let meters = self.counting.meters();
-        let mut unowned = meters.iter().filter(|meter| meter.container.is_none() && led_there(meter));
-        if let (Some(meter), None) = (unowned.next(), unowned.next()) {
+        let attachments = self.counting.attachments();
+        let mut unowned =
+            attachments.iter().filter(|attachment| attachment.container.is_none() && led_there(attachment));
+        if let (Some(attachment), None) = (unowned.next(), unowned.next()) {
             let name = ContainerName { id: container.id, name: container.name.clone() };
-            self.counting.set_container(meter.slot, &name)?;
+            self.counting.set_container(attachment.slot, &name)?;
         }
         Ok(())
     }
@@ -168,20 +175,24 @@ impl Daemon {
         let foreign: Vec<_> = self
             .ledger
             .open()
-            .map(|(_, entry)| &entry.reading)
-            .map(|reading| (reading.meter.clone(), reading.buckets.rx.get(&Bucket::Foreign)))
-            .filter_map(|(meter, amount)| Some((meter, amount?.skbs)))
+            .filter_map(|(meter, entry)| match (meter, &entry.reading.meter.point) {
+                (MeterId::Slot(slot, _), Point::Interface { ifindex, .. }) => {
+                    let amount = entry.reading.buckets.rx.get(&Bucket::Program(abi::Bucket::Foreign))?;
+                    Some((slot, *ifindex, amount.skbs))
+                }
+                _ => None,
+            })
             .collect();
-        for (meter, packets) in foreign {
-            if !self.veths.note_foreign(meter.ifindex, packets) {
+        for (slot, ifindex, packets) in foreign {
+            if !self.veths.note_foreign(ifindex, packets) {
                 continue;
             }
-            let Some(veth) = self.veths.get(meter.ifindex) else { continue };
+            let Some(veth) = self.veths.get(ifindex) else { continue };
             let (Some(netns), Some(index)) = (veth.placement.netns, veth.link.peer_index) else { continue };
             let registered = Registered { mac: self.links.peer_mac(netns, index).await?, ..veth.registered };
             if registered.mac.is_some() && registered != veth.registered {
-                self.counting.set_registration(meter.slot, registered.mac, registered.traced)?;
-                self.veths.set_registered(meter.ifindex, registered);
+                self.counting.set_registration(slot, registered.mac, registered.traced)?;
+                self.veths.set_registered(ifindex, registered);
             }
         }
         Ok(())
@@ -194,14 +205,14 @@ impl Daemon {
         if self.unknown.0.len() != 1 {
             return Ok(());
         }
-        let candidates: Vec<Meter> = self
+        let candidates: Vec<Attachment> = self
             .counting
-            .meters()
+            .attachments()
             .into_iter()
-            .filter(|meter| meter.container.is_none() && meter.attached_at >= heard_of)
+            .filter(|attachment| attachment.container.is_none() && attachment.attached_at >= heard_of)
             .collect();
-        if let [meter] = &candidates[..] {
-            self.counting.set_container(meter.slot, &ContainerName { id, name })?;
+        if let [attachment] = &candidates[..] {
+            self.counting.set_container(attachment.slot, &ContainerName { id, name })?;
             self.unknown.0.remove(&id);
         }
         Ok(())

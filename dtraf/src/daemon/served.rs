@@ -108,14 +108,14 @@ impl Daemon {
             return Ok(());
         };
         known.extend(found.ports);
-        for meter in self.counting.meters() {
-            if meter.container.as_ref().is_some_and(|container| container.id == owner.id)
-                && self.veths.get(meter.ifindex).is_some()
+        for attachment in self.counting.attachments() {
+            if attachment.container.as_ref().is_some_and(|container| container.id == owner.id)
+                && self.veths.get(attachment.ifindex).is_some()
             {
                 let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == owner.netns);
                 let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
-                self.served.update(&mut self.counting, meter.slot, &owner, exposed)?;
-                self.counting.open_table(meter.slot)?;
+                self.served.update(&mut self.counting, attachment.slot, &owner, exposed)?;
+                self.counting.open_table(attachment.slot)?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::accounting::snapshot::Life;
 use crate::clock;
 use crate::docker::Catalogue;
 use crate::links::{Link, LinkEvent, LinkKind};
+use crate::source::ebpf::Attachment;
 
 /// The host's ends of containers' veths, and when namespaces were gone whose numbers may be another's now.
 #[derive(Debug, Default)]
@@ -97,10 +98,10 @@ impl Daemon {
     pub(super) async fn take_stock(&mut self, catalogue: &mut Catalogue) -> anyhow::Result<()> {
         self.refresh_scopes().await?;
         let mut links = self.links.dump().await?;
-        for meter in self.counting.meters() {
+        for Attachment { ifindex, life, .. } in self.counting.attachments() {
             // A list that was made while links came and went may have left it out.
-            if meter.life == Life::Live && links.iter().all(|link| link.ifindex != meter.ifindex) {
-                links.extend(self.links.link(meter.ifindex).await?);
+            if life == Life::Live && links.iter().all(|link| link.ifindex != ifindex) {
+                links.extend(self.links.link(ifindex).await?);
             }
         }
         self.note_links(&links);

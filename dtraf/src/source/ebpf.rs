@@ -25,5 +25,6 @@ pub(crate) use self::attach::HookChoice;
 pub(crate) use self::error::EbpfError;
 pub(crate) use self::geometry::Limits;
 pub(crate) use self::load::{Counting, Options};
+pub(crate) use self::meters::Attachment;
 pub(crate) use self::pins::PinDirectory;
 pub(crate) use self::read::Reader;

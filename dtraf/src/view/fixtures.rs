@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dtraf_common::abi::{Bucket, Family, Role, Scope};
+use dtraf_common::abi::{self, Family, Role, Scope};
 
 use super::units::Units;
 use super::{Detail, Fit, Format, Paint, RateUnit, View};
@@ -14,9 +14,9 @@ use crate::accounting::fixtures::{
     at, container, endpoint, id, in_mode, inventory, meter, packets, port, published, reading, stopped,
 };
 use crate::accounting::inventory::{Inventory, NetworkMode};
-use crate::accounting::ledger::{Ledger, MeterId};
+use crate::accounting::ledger::Ledger;
 use crate::accounting::report::{Backend, Earlier, Origin, Report};
-use crate::accounting::snapshot::{ContainerName, Meter, MeterReading, Port, Shortfall};
+use crate::accounting::snapshot::{Bucket, ContainerName, Meter, MeterReading, Port, Shortfall};
 
 pub(super) const VIEW: View = View {
     format: Format::Table,
@@ -53,6 +53,8 @@ pub(super) fn small() -> Report {
     Report::new(&ledger, &inventory([web]), origin(), at(2), None)
 }
 
+const UNSOLICITED: Bucket = Bucket::Program(abi::Bucket::Unsolicited);
+
 /// Ports and buckets of a busy web server: 1,010 packets received, 2,006 transmitted.
 fn busy(meter: Meter) -> MeterReading {
     let amounts = |rx, tx| PerDirection { rx: packets(rx), tx: packets(tx) };
@@ -60,12 +62,12 @@ fn busy(meter: Meter) -> MeterReading {
     let v6 = Port { family: Family::V6, ..port(80, Role::Server, Scope::Internet) };
     MeterReading {
         scopes: PerDirection {
-            rx: BTreeMap::from([(Scope::Internet, packets(1008)), (Scope::Lan, packets(2))]),
-            tx: BTreeMap::from([(Scope::Internet, packets(2004)), (Scope::Lan, packets(2))]),
+            rx: BTreeMap::from([(Some(Scope::Internet), packets(1008)), (Some(Scope::Lan), packets(2))]),
+            tx: BTreeMap::from([(Some(Scope::Internet), packets(2004)), (Some(Scope::Lan), packets(2))]),
         },
         buckets: PerDirection {
-            rx: BTreeMap::from([(Bucket::Unsolicited, packets(8))]),
-            tx: BTreeMap::from([(Bucket::Unsolicited, packets(4))]),
+            rx: BTreeMap::from([(UNSOLICITED, packets(8))]),
+            tx: BTreeMap::from([(UNSOLICITED, packets(4))]),
         },
         ports: BTreeMap::from([
             (port(80, Role::Server, Scope::Internet), amounts(700, 1400)),
@@ -107,11 +109,11 @@ pub(super) fn full() -> Report {
     let closed = [(meter(3), owned(5, "old")), (meter(4), owned(9, "job"))];
     for (meter, owner) in closed {
         let reading = reading(meter, 5, 5);
-        let closed = MeterId::of(&reading);
+        let closed = reading.meter.id;
         post(&mut ledger, [(reading, owner, "bridge")]);
         ledger.close(closed, at(2));
     }
-    let db = Meter { shortfall: short(1_200_000, 3_000), ..meter(2) };
+    let db = Meter { shortfall: Some(short(1_200_000, 3_000)), ..meter(2) };
     post(
         &mut ledger,
         [

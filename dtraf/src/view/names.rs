@@ -3,25 +3,46 @@
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dtraf_common::abi::{Bucket, Family, Role, Scope};
+use dtraf_common::abi::{self, Family, Role, Scope};
 use dtraf_common::packet::protocol as number;
 
+use crate::accounting::amount::Unit;
 use crate::accounting::attribution::{Reason, Uncounted};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::PublishedPort;
 use crate::accounting::report::{Backend, RowState};
-use crate::accounting::snapshot::{HookKind, Life};
+use crate::accounting::snapshot::{Bucket, HookKind, Life, TcHook};
 
 pub(crate) fn backend(backend: Backend) -> &'static str {
     match backend {
         Backend::Ebpf => "ebpf",
+        Backend::Iptables => "iptables",
+        Backend::Nft => "nft",
     }
 }
 
 pub(crate) fn hook(hook: HookKind) -> &'static str {
     match hook {
-        HookKind::Tcx => "tcx",
-        HookKind::Clsact => "clsact",
+        HookKind::Tc(TcHook::Tcx) => "tcx",
+        HookKind::Tc(TcHook::Clsact) => "clsact",
+        HookKind::DockerUser => "docker_user",
+        HookKind::NftForward => "nft_forward",
+    }
+}
+
+/// As a field of JSON.
+pub(crate) fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Wire => "wire_bytes",
+        Unit::SkbIp => "skb_ip_bytes",
+    }
+}
+
+/// For people.
+pub(crate) fn unit_in_words(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Wire => "wire bytes",
+        Unit::SkbIp => "skb IP bytes",
     }
 }
 
@@ -52,16 +73,20 @@ pub(crate) fn scope(scope: Scope) -> &'static str {
 }
 
 pub(crate) fn bucket(bucket: Bucket) -> &'static str {
+    let bucket = match bucket {
+        Bucket::Program(bucket) => bucket,
+        Bucket::NoRule => return "no_rule",
+    };
     match bucket {
-        Bucket::L2 => "l2",
-        Bucket::Foreign => "foreign",
-        Bucket::Multicast => "multicast",
-        Bucket::Fragment => "fragment",
-        Bucket::NoPort => "no_port",
-        Bucket::Unsolicited => "unsolicited",
-        Bucket::OverQuota => "over_quota",
-        Bucket::MapFull => "map_full",
-        Bucket::Unparsed => "unparsed",
+        abi::Bucket::L2 => "l2",
+        abi::Bucket::Foreign => "foreign",
+        abi::Bucket::Multicast => "multicast",
+        abi::Bucket::Fragment => "fragment",
+        abi::Bucket::NoPort => "no_port",
+        abi::Bucket::Unsolicited => "unsolicited",
+        abi::Bucket::OverQuota => "over_quota",
+        abi::Bucket::MapFull => "map_full",
+        abi::Bucket::Unparsed => "unparsed",
     }
 }
 

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use dtraf_common::abi::{Bucket, Direction, Scope};
+use dtraf_common::abi::{Direction, Scope};
 
-use crate::accounting::amount::{Amount, CounterReset, PerDirection};
+use crate::accounting::amount::{Amount, CounterReset, Frames, PerDirection};
 use crate::accounting::identity::Timestamp;
-use crate::accounting::snapshot::{HookKind, MeterReading, Port, Shortfall};
+use crate::accounting::snapshot::{Bucket, HookKind, MeterReading, Port, Shortfall};
 
 /// The sum of some meters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Book {
-    pub(crate) scopes: PerDirection<BTreeMap<Scope, Amount>>,
+    pub(crate) scopes: PerDirection<BTreeMap<Option<Scope>, Amount>>,
     pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
     pub(crate) ports: BTreeMap<Port, PerDirection<Amount>>,
-    /// Settled when every meter's is.
-    pub(crate) shortfall: PerDirection<Shortfall>,
+    /// Settled when every meter's is; `None` when some meter's is not known.
+    pub(crate) shortfall: Option<PerDirection<Shortfall>>,
     /// When the first of the meters was attached.
     pub(crate) since: Option<Timestamp>,
     pub(crate) hooks: Vec<HookKind>,
@@ -29,7 +29,7 @@ impl Default for Book {
             buckets: PerDirection::default(),
             ports: BTreeMap::new(),
             // Nothing is missing in the sum of no meters.
-            shortfall: PerDirection::from_fn(|_| Shortfall { settled: true, ..Shortfall::default() }),
+            shortfall: Some(PerDirection::from_fn(|_| Shortfall { settled: true, ..Shortfall::default() })),
             since: None,
             hooks: Vec::new(),
         }
@@ -58,7 +58,7 @@ impl Book {
 
     fn add_amounts(
         &mut self,
-        scopes: &PerDirection<BTreeMap<Scope, Amount>>,
+        scopes: &PerDirection<BTreeMap<Option<Scope>, Amount>>,
         buckets: &PerDirection<BTreeMap<Bucket, Amount>>,
         ports: &BTreeMap<Port, PerDirection<Amount>>,
     ) {
@@ -71,17 +71,13 @@ impl Book {
 
     fn add_circumstances(
         &mut self,
-        shortfall: &PerDirection<Shortfall>,
+        shortfall: &Option<PerDirection<Shortfall>>,
         since: Option<Timestamp>,
         hooks: &[HookKind],
     ) {
-        for direction in Direction::ALL {
-            let sum = self.shortfall.get_mut(direction);
-            let added = shortfall.get(direction);
-            sum.skb_bytes += added.skb_bytes;
-            sum.skbs += added.skbs;
-            sum.settled &= added.settled;
-        }
+        self.shortfall = self.shortfall.zip(*shortfall).map(|(sum, added)| {
+            PerDirection::from_fn(|direction| *sum.get(direction) + *added.get(direction))
+        });
         self.since = [self.since, since].into_iter().flatten().min();
         for hook in hooks {
             if !self.hooks.contains(hook) {
@@ -118,13 +114,20 @@ fn check_each<K: Ord>(
     earlier.iter().try_for_each(|(key, before)| check(*before, later.get(key).copied().unwrap_or_default()))
 }
 
-/// Wire and IP bytes are left out: they are worked out from several counters, of which one may be read a moment before
-/// the packet that the others have counted already, so that they can go down a little without any counter doing so.
+/// What is worked out from several counters is left out: one of them may be read a moment before the packet that the others
+/// have counted already, so that the result can go down a little without any counter doing so.
 fn check(before: Amount, now: Amount) -> Result<(), CounterReset> {
-    let comparable = Amount {
-        wire_bytes: before.wire_bytes.min(now.wire_bytes),
-        ip_bytes: before.ip_bytes.min(now.ip_bytes),
-        ..before
+    let comparable = match (before.frames, now.frames) {
+        (Some(earlier), Some(later)) => Amount {
+            frames: Some(Frames {
+                wire_bytes: earlier.wire_bytes.min(later.wire_bytes),
+                ip_bytes: earlier.ip_bytes.min(later.ip_bytes),
+                ..earlier
+            }),
+            skb_ip_bytes: before.skb_ip_bytes.min(now.skb_ip_bytes),
+            ..before
+        },
+        _ => before,
     };
     now.since(&comparable).map(drop)
 }

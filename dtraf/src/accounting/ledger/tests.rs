@@ -31,16 +31,16 @@ fn total(ledger: &Ledger, owner: &Owner) -> PerDirection<Amount> {
 }
 
 fn received(ledger: &Ledger, owner: &Owner) -> u64 {
-    total(ledger, owner).rx.packets
+    total(ledger, owner).rx.skbs
 }
 
 /// The meter after which slot 7 was freed and used again.
 fn successor() -> Meter {
-    Meter { generation: Generation(8), ..meter(7) }
+    Meter { id: MeterId::Slot(Slot(7), Generation(8)), ..meter(7) }
 }
 
 fn meter_id(meter: &Meter) -> MeterId {
-    MeterId { slot: meter.slot, generation: meter.generation }
+    meter.id
 }
 
 #[test]
@@ -106,8 +106,9 @@ fn bytes_read_a_moment_before_their_packet_are_no_reset() {
     let mut ledger = Ledger::default();
     let mut early = reading(meter(7), 5, 0);
     for amount in early.scopes.rx.values_mut() {
-        amount.ip_bytes += 14;
-        amount.wire_bytes += 8;
+        let frames = amount.frames.as_mut().unwrap();
+        frames.ip_bytes += 14;
+        frames.wire_bytes += 8;
     }
     post_one(&mut ledger, early, web());
     assert_eq!(post_one(&mut ledger, reading(meter(7), 5, 0), web()), Posted::default());
@@ -156,12 +157,12 @@ fn a_container_is_known_by_its_id_and_called_by_its_last_name() {
 fn shortfalls_add_up_and_are_settled_together() {
     let short = |number, settled| {
         let shortfall = Shortfall { skb_bytes: 100, skbs: 1, settled };
-        Meter { shortfall: PerDirection { rx: shortfall, tx: Shortfall::default() }, ..meter(number) }
+        Meter { shortfall: Some(PerDirection { rx: shortfall, tx: Shortfall::default() }), ..meter(number) }
     };
     let mut ledger = Ledger::default();
     post_one(&mut ledger, reading(short(7, true), 5, 0), web());
     post_one(&mut ledger, reading(short(8, false), 5, 0), web());
-    let sum = |ledger: &Ledger| ledger.accounts()[&Holder::from(&web())].book().shortfall.rx;
+    let sum = |ledger: &Ledger| ledger.accounts()[&Holder::from(&web())].book().shortfall.unwrap().rx;
     assert_eq!(sum(&ledger), Shortfall { skb_bytes: 200, skbs: 2, settled: false });
     post_one(&mut ledger, reading(short(8, true), 5, 0), web());
     assert_eq!(sum(&ledger), Shortfall { skb_bytes: 200, skbs: 2, settled: true });

@@ -6,15 +6,27 @@ use std::time::Duration;
 use dtraf_common::abi::Direction;
 use serde::Serialize;
 
-use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::amount::{Amount, Frames, PerDirection, Unit};
 use crate::accounting::identity::Timestamp;
-use crate::accounting::ledger::{Account, Entry, Ledger, MeterId};
+use crate::accounting::ledger::{Account, Entry, Ledger};
+use crate::accounting::snapshot::MeterId;
 
-/// A speed in whole units.
+/// A speed in whole units. Of what is not known in a unit, neither is the speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Rate {
-    pub(crate) wire_bytes_per_second: u64,
-    pub(crate) packets_per_second: u64,
+    pub(crate) wire_bytes_per_second: Option<u64>,
+    pub(crate) packets_per_second: Option<u64>,
+    pub(crate) skb_ip_bytes_per_second: u64,
+    pub(crate) skbs_per_second: u64,
+}
+
+impl Rate {
+    pub(crate) fn bytes_per_second(&self, unit: Unit) -> Option<u64> {
+        match unit {
+            Unit::Wire => self.wire_bytes_per_second,
+            Unit::SkbIp => Some(self.skb_ip_bytes_per_second),
+        }
+    }
 }
 
 /// What each meter had counted when a report was made.
@@ -54,8 +66,10 @@ impl Earlier<'_> {
         Some(PerDirection::from_fn(|direction| {
             let sum: Amount = grown.iter().map(|grown| *grown.get(direction)).sum();
             Rate {
-                wire_bytes_per_second: per_second(sum.wire_bytes),
-                packets_per_second: per_second(sum.packets),
+                wire_bytes_per_second: sum.frames.map(|frames| per_second(frames.wire_bytes)),
+                packets_per_second: sum.frames.map(|frames| per_second(frames.packets)),
+                skb_ip_bytes_per_second: per_second(sum.skb_ip_bytes),
+                skbs_per_second: per_second(sum.skbs),
             }
         }))
     }
@@ -63,17 +77,22 @@ impl Earlier<'_> {
     /// What a meter counted since; `None` when that is not known.
     fn growth(&self, entry: &Entry) -> Option<PerDirection<Amount>> {
         let now = entry.reading.total();
-        let before = match self.marks.totals.get(&MeterId::of(&entry.reading)) {
+        let before = match self.marks.totals.get(&entry.reading.meter.id) {
             Some(before) => *before,
             None if entry.reading.meter.attached_at >= self.marks.taken_at => PerDirection::default(),
             None => return None,
         };
         let grown = |direction: Direction| {
             let (now, before) = (now.get(direction), before.get(direction));
-            Amount {
+            let frames = now.frames.zip(before.frames).map(|(now, before)| Frames {
                 wire_bytes: now.wire_bytes.saturating_sub(before.wire_bytes),
                 packets: now.packets.saturating_sub(before.packets),
-                ..Amount::default()
+                ..Frames::default()
+            });
+            Amount {
+                frames,
+                skb_ip_bytes: now.skb_ip_bytes.saturating_sub(before.skb_ip_bytes),
+                skbs: now.skbs.saturating_sub(before.skbs),
             }
         };
         Some(PerDirection::from_fn(grown))

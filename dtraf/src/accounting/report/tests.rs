@@ -8,10 +8,10 @@ use crate::accounting::attribution::{Attributed, AttributedSnapshot, Owner, Unco
 use crate::accounting::fixtures::{
     at, container, endpoint, id, in_mode, inventory, meter, packets, port, published, reading, stopped,
 };
-use crate::accounting::identity::Generation;
+use crate::accounting::identity::{Generation, Slot};
 use crate::accounting::inventory::NetworkMode;
-use crate::accounting::ledger::MeterId;
-use crate::accounting::snapshot::{ContainerName, MeterReading};
+
+use crate::accounting::snapshot::{ContainerName, MeterId, MeterReading};
 
 fn origin() -> Origin {
     Origin { backend: Backend::Ebpf, host: "host1".to_owned(), kernel: "6.12.0".to_owned() }
@@ -33,7 +33,7 @@ fn report(ledger: &Ledger, inventory: &Inventory, earlier: Option<Earlier<'_>>) 
 fn received_per_second(ledger: &Ledger, marks: &Marks, elapsed: Duration) -> Option<u64> {
     let report = report(ledger, &inventory([container(1, "web")]), Some(Earlier { marks, elapsed }));
     let rate = report.containers[0].figures.as_ref().unwrap().rate;
-    rate.map(|rate| rate.rx.wire_bytes_per_second)
+    rate.and_then(|rate| rate.rx.wire_bytes_per_second)
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_meter_older_than_the_marks_but_not_among_them_has_no_rate() {
     post(&mut ledger, reading(meter(7), 500, 0), web());
     assert_eq!(received_per_second(&ledger, &marks, Duration::from_secs(1)), None);
 
-    let newer = Meter { generation: Generation(8), attached_at: at(2), ..meter(8) };
+    let newer = Meter { id: MeterId::Slot(Slot(8), Generation(8)), attached_at: at(2), ..meter(8) };
     post(&mut ledger, reading(newer, 3, 0), web());
     assert_eq!(received_per_second(&ledger, &marks, Duration::from_secs(1)), Some(3000));
 }
@@ -111,7 +111,7 @@ fn a_meter_older_than_the_marks_but_not_among_them_has_no_rate() {
 fn closed_meters_are_in_the_total_and_not_among_the_meters() {
     let mut ledger = Ledger::default();
     let first = reading(meter(7), 5, 0);
-    let closed = MeterId::of(&first);
+    let closed = first.meter.id;
     post(&mut ledger, first, web());
     ledger.close(closed, at(2));
     post(&mut ledger, reading(meter(8), 1, 0), web());

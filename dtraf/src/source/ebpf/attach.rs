@@ -22,7 +22,7 @@ use super::error::EbpfError;
 use super::load::program;
 use super::pins::{PinDirectory, unpin};
 use crate::accounting::identity::IfIndex;
-use crate::accounting::snapshot::HookKind;
+use crate::accounting::snapshot::TcHook;
 
 /// Where the user wants the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,16 +89,16 @@ pub(super) fn replace(
     ebpf: &mut Ebpf,
     pins: &PinDirectory,
     interface: &Interface<'_>,
-    kind: HookKind,
+    kind: TcHook,
 ) -> Result<(), EbpfError> {
-    if kind == HookKind::Clsact {
+    if kind == TcHook::Clsact {
         // The process before may have ended before it had added one.
         add_clsact(interface)?;
     }
     for hook in [Hook::Ingress, Hook::Egress] {
         match kind {
-            HookKind::Tcx => replace_tcx(ebpf, pins, interface, hook)?,
-            HookKind::Clsact => replace_clsact(ebpf, interface, hook)?,
+            TcHook::Tcx => replace_tcx(ebpf, pins, interface, hook)?,
+            TcHook::Clsact => replace_clsact(ebpf, interface, hook)?,
         }
     }
     Ok(())

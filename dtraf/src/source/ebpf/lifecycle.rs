@@ -12,13 +12,15 @@ use super::attach::{
 };
 use super::error::EbpfError;
 use super::load::Counting;
-use super::meters::{hook, interface_name, meter, put_text, register, registration, unregister};
+use super::meters::{
+    Attachment, attachment, hook, interface_name, put_text, register, registration, unregister,
+};
 use super::plain::Plain;
 use super::read::{orphans, snapshot, wait_for_programs};
 use super::table::{free_abandoned, free_slot};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{IfIndex, Slot, Timestamp};
-use crate::accounting::snapshot::{ContainerName, HookKind, Meter, Snapshot};
+use crate::accounting::snapshot::{ContainerName, Snapshot, TcHook};
 use crate::links::Link;
 
 impl Counting {
@@ -27,9 +29,9 @@ impl Counting {
         snapshot(&self.maps, &self.meters, now)
     }
 
-    /// All meters, of interfaces that are there and of interfaces that are gone.
-    pub(crate) fn meters(&self) -> Vec<Meter> {
-        self.meters.iter().filter_map(|(slot, record)| meter(slot, record)).collect()
+    /// All interfaces that have a meter, those that are there and those that are gone.
+    pub(crate) fn attachments(&self) -> Vec<Attachment> {
+        self.meters.iter().filter_map(|(slot, record)| attachment(slot, record)).collect()
     }
 
     /// What was counted for no slot.
@@ -144,7 +146,7 @@ impl Counting {
         })?;
         let made = add_clsact(&interface)?;
         self.meters.update(&mut self.maps, slot, |record| record.made_clsact = u8::from(made))?;
-        replace(&mut self.ebpf, &self.pins, &interface, HookKind::Clsact)
+        replace(&mut self.ebpf, &self.pins, &interface, TcHook::Clsact)
     }
 
     /// The interface is gone: nothing more will be counted. Its counts stay until [`Self::release`].
@@ -168,7 +170,7 @@ impl Counting {
     /// Takes back what was done to an interface that is still there.
     fn detach(&mut self, slot: Slot, interface: &str) -> Result<(), EbpfError> {
         let Some(record) = self.meters.get(slot).copied() else { return Ok(()) };
-        if hook(&record) == HookKind::Clsact {
+        if hook(&record) == TcHook::Clsact {
             detach_clsact(interface);
         }
         if let Some(ifindex) = std::num::NonZeroU32::new(record.ifindex) {

@@ -7,8 +7,43 @@ use dtraf_common::abi::{INTERFACE_PROBES, Interface, MeterRecord, ORPHAN_SLOT, m
 use super::error::EbpfError;
 use super::maps::Maps;
 use super::plain::Plain;
+use crate::accounting::amount::PerDirection;
 use crate::accounting::identity::{ContainerId, Generation, IfIndex, Slot, Timestamp};
-use crate::accounting::snapshot::{ContainerName, HookKind, Life, Meter, Shortfall};
+use crate::accounting::snapshot::{ContainerName, HookKind, Life, Meter, MeterId, Point, Shortfall, TcHook};
+
+/// An interface that is, or was, attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attachment {
+    pub(crate) slot: Slot,
+    pub(crate) generation: Generation,
+    pub(crate) ifindex: IfIndex,
+    /// Name of the host's end.
+    pub(crate) interface: String,
+    pub(crate) life: Life,
+    pub(crate) hook: TcHook,
+    pub(crate) attached_at: Timestamp,
+    pub(crate) shortfall: PerDirection<Shortfall>,
+    /// The container behind it, as it was last known.
+    pub(crate) container: Option<ContainerName>,
+}
+
+impl Attachment {
+    pub(crate) fn id(&self) -> MeterId {
+        MeterId::Slot(self.slot, self.generation)
+    }
+
+    pub(super) fn meter(&self) -> Meter {
+        Meter {
+            id: self.id(),
+            point: Point::Interface { ifindex: self.ifindex, name: self.interface.clone() },
+            life: self.life,
+            hook: HookKind::Tc(self.hook),
+            attached_at: self.attached_at,
+            shortfall: Some(self.shortfall),
+            container: self.container.clone(),
+        }
+    }
+}
 
 /// The records of all slots in use.
 #[derive(Debug, Default)]
@@ -145,7 +180,7 @@ pub(super) fn slot_number(slot: u32) -> Slot {
 }
 
 /// What a record says, in the words of the core. `None` for slots without a meter.
-pub(super) fn meter(slot: Slot, record: &MeterRecord) -> Option<Meter> {
+pub(super) fn attachment(slot: Slot, record: &MeterRecord) -> Option<Attachment> {
     let life = match record.state {
         MeterRecord::STATE_LIVE => Life::Live,
         MeterRecord::STATE_RETIRED => Life::Retired,
@@ -156,7 +191,7 @@ pub(super) fn meter(slot: Slot, record: &MeterRecord) -> Option<Meter> {
         skbs: record.shortfall_packets[direction as usize],
         settled: record.shortfall_settled[direction as usize] != 0,
     };
-    Some(Meter {
+    Some(Attachment {
         slot,
         generation: Generation(record.generation),
         ifindex: IfIndex(std::num::NonZeroU32::new(record.ifindex)?),
@@ -164,13 +199,13 @@ pub(super) fn meter(slot: Slot, record: &MeterRecord) -> Option<Meter> {
         life,
         hook: hook(record),
         attached_at: Timestamp::from_unix_ns(record.attached_at_ns),
-        shortfall: crate::accounting::amount::PerDirection::from_fn(shortfall),
+        shortfall: PerDirection::from_fn(shortfall),
         container: container(record),
     })
 }
 
-pub(super) fn hook(record: &MeterRecord) -> HookKind {
-    if record.hook == MeterRecord::HOOK_CLSACT { HookKind::Clsact } else { HookKind::Tcx }
+pub(super) fn hook(record: &MeterRecord) -> TcHook {
+    if record.hook == MeterRecord::HOOK_CLSACT { TcHook::Clsact } else { TcHook::Tcx }
 }
 
 pub(super) fn interface_name(record: &MeterRecord) -> String {
@@ -219,11 +254,11 @@ mod tests {
         };
         record.name_len = u8::try_from(put_text(&mut record.name, "web1")).unwrap();
         put_text(&mut record.interface, "veth1234567");
-        let meter = meter(Slot(3), &record).unwrap();
+        let attachment = attachment(Slot(3), &record).unwrap();
         assert_eq!(
-            (meter.interface.as_str(), meter.container.unwrap().name.as_str()),
+            (attachment.interface.as_str(), attachment.container.unwrap().name.as_str()),
             ("veth1234567", "web1")
         );
-        assert_eq!(super::meter(Slot(3), &MeterRecord::FREE), None);
+        assert_eq!(super::attachment(Slot(3), &MeterRecord::FREE), None);
     }
 }

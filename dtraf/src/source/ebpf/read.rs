@@ -14,12 +14,12 @@ use zerocopy::FromZeros as _;
 use super::error::EbpfError;
 use super::mapped::{Access, Mapped, load};
 use super::maps::{Maps, pinned_geometry};
-use super::meters::{Meters, meter};
+use super::meters::{Attachment, Meters, attachment};
 use super::pins::PinDirectory;
 use super::table::key_at;
-use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::amount::{Amount, Frames, PerDirection};
 use crate::accounting::identity::{Slot, Timestamp};
-use crate::accounting::snapshot::{Meter, MeterReading, Port, Snapshot};
+use crate::accounting::snapshot::{self, MeterId, MeterReading, Port, Snapshot};
 
 /// Looks at the maps of a dtraf that runs, or has run, and changes nothing.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Reader {
                 == state(&after).map(|(generation, _)| generation)
                 && state(&after).is_some_and(|(_, state)| state != MeterRecord::STATE_CLEARING)
         };
-        snapshot.meters.retain(|reading| is_same(reading.meter.slot));
+        snapshot.meters.retain(|reading| matches!(reading.meter.id, MeterId::Slot(slot, _) if is_same(slot)));
         Ok(snapshot)
     }
 
@@ -66,8 +66,8 @@ pub(super) fn snapshot(maps: &Maps, meters: &Meters, now: Timestamp) -> Snapshot
     let mut places = places(maps);
     let mut readings = Vec::new();
     for (slot, record) in meters.iter() {
-        let Some(meter) = meter(slot, record) else { continue };
-        let mut reading = read(maps, meter.clone(), &places);
+        let Some(attachment) = attachment(slot, record) else { continue };
+        let mut reading = read(maps, &attachment, &places);
         for attempt in 1..ATTEMPTS {
             if is_balanced(&reading) {
                 break;
@@ -75,7 +75,7 @@ pub(super) fn snapshot(maps: &Maps, meters: &Meters, now: Timestamp) -> Snapshot
             if attempt > SAME_KEYS {
                 places = self::places(maps);
             }
-            reading = read(maps, meter.clone(), &places);
+            reading = read(maps, &attachment, &places);
         }
         readings.push(reading);
     }
@@ -98,14 +98,14 @@ fn places(maps: &Maps) -> BTreeMap<Slot, Vec<(PortKey, u32)>> {
     places
 }
 
-fn read(maps: &Maps, meter: Meter, places: &BTreeMap<Slot, Vec<(PortKey, u32)>>) -> MeterReading {
-    let number = u32::from(meter.slot.0);
+fn read(maps: &Maps, attachment: &Attachment, places: &BTreeMap<Slot, Vec<(PortKey, u32)>>) -> MeterReading {
+    let number = u32::from(attachment.slot.0);
     let mut ports = BTreeMap::<_, PerDirection<Amount>>::new();
-    for (key, at) in places.get(&meter.slot).into_iter().flatten() {
+    for (key, at) in places.get(&attachment.slot).into_iter().flatten() {
         *ports.entry(port(*key)).or_default() += port_amounts(maps, *key, *at);
     }
     MeterReading {
-        meter,
+        meter: attachment.meter(),
         ports,
         buckets: PerDirection::from_fn(|direction| slot_buckets(maps, number, direction)),
         scopes: PerDirection::from_fn(|direction| slot_scopes(maps, number, direction)),
@@ -118,7 +118,9 @@ fn is_balanced(reading: &MeterReading) -> bool {
         let ports: Amount = reading.ports.values().map(|amounts| *amounts.get(*direction)).sum();
         let buckets: Amount = reading.buckets.get(*direction).values().copied().sum();
         let (sum, total) = (ports + buckets, total.get(*direction));
-        (sum.wire_bytes, sum.packets, sum.skbs) == (total.wire_bytes, total.packets, total.skbs)
+        sum.frames.map(|frames| (frames.wire_bytes, frames.packets))
+            == total.frames.map(|frames| (frames.wire_bytes, frames.packets))
+            && sum.skbs == total.skbs
     })
 }
 
@@ -146,22 +148,22 @@ pub(super) fn wait_for_programs() -> Result<(), EbpfError> {
 
 const TAGGED_WORDS: usize = size_of::<TaggedCounters>() / 8;
 
-fn slot_scopes(maps: &Maps, slot: u32, direction: Direction) -> BTreeMap<Scope, Amount> {
+fn slot_scopes(maps: &Maps, slot: u32, direction: Direction) -> BTreeMap<Option<Scope>, Amount> {
     let first = direction as usize * Scope::ALL.len();
     let amount = |scope: &Scope| {
         let counters = sum_tagged(maps, slot, first + *scope as usize);
         let has_ip = *scope != Scope::Other;
-        (*scope, amount(counters.counters, has_ip.then_some(counters.vlan_bytes)))
+        (Some(*scope), amount(counters.counters, has_ip.then_some(counters.vlan_bytes)))
     };
     Scope::ALL.iter().map(amount).filter(|(_, amount)| !amount.is_zero()).collect()
 }
 
-fn slot_buckets(maps: &Maps, slot: u32, direction: Direction) -> BTreeMap<Bucket, Amount> {
+fn slot_buckets(maps: &Maps, slot: u32, direction: Direction) -> BTreeMap<snapshot::Bucket, Amount> {
     let first = 2 * Scope::ALL.len() + direction as usize * Bucket::ALL.len();
     let amount = |bucket: &Bucket| {
         let counters = sum_tagged(maps, slot, first + *bucket as usize);
         let has_ip = !matches!(bucket, Bucket::L2 | Bucket::Foreign | Bucket::Unparsed);
-        (*bucket, amount(counters.counters, has_ip.then_some(counters.vlan_bytes)))
+        (snapshot::Bucket::Program(*bucket), amount(counters.counters, has_ip.then_some(counters.vlan_bytes)))
     };
     Bucket::ALL.iter().map(amount).filter(|(_, amount)| !amount.is_zero()).collect()
 }
@@ -201,16 +203,30 @@ fn sum<T, const N: usize>(mapped: &Mapped<T>, indexes: impl Iterator<Item = u32>
 fn amount(counters: Counters, vlan_bytes: Option<u64>) -> Amount {
     let wire_bytes = counters.skb_bytes.wrapping_add(counters.added_bytes);
     let packets = counters.skbs + counters.added_packets;
-    let link_bytes = vlan_bytes.map(|vlan_bytes| packets * u64::from(ETHERNET_BYTES) + vlan_bytes);
-    Amount {
+    let ethernet = u64::from(ETHERNET_BYTES);
+    let link_bytes = vlan_bytes.map(|vlan_bytes| packets * ethernet + vlan_bytes);
+    // A tag is in an skb's metadata, not in its bytes.
+    let skb_link_bytes = vlan_bytes.map(|_| counters.skbs * ethernet);
+    let above = |bytes: u64, link_bytes: Option<u64>| link_bytes.map_or(0, |link| bytes.saturating_sub(link));
+    let frames = Frames {
         wire_bytes,
         packets,
-        ip_bytes: link_bytes.map_or(0, |link_bytes| wire_bytes.saturating_sub(link_bytes)),
+        ip_bytes: above(wire_bytes, link_bytes),
         skb_bytes: counters.skb_bytes,
+    };
+    Amount {
+        frames: Some(frames),
+        skb_ip_bytes: above(counters.skb_bytes, skb_link_bytes),
         skbs: counters.skbs,
     }
 }
 
 fn port(key: PortKey) -> Port {
-    Port { protocol: key.protocol, port: key.port, role: key.role, family: key.family, scope: key.scope }
+    Port {
+        protocol: key.protocol,
+        port: key.port,
+        role: key.role,
+        family: key.family,
+        scope: Some(key.scope),
+    }
 }

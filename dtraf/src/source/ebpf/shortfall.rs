@@ -17,7 +17,7 @@ use super::error::EbpfError;
 use super::load::Counting;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{Slot, Timestamp};
-use crate::accounting::snapshot::Snapshot;
+use crate::accounting::snapshot::{MeterId, Point, Snapshot};
 use crate::links::{Link, LinkCounters};
 
 /// Both counters of an interface at one moment.
@@ -55,12 +55,16 @@ impl Counting {
         last: &mut Sightings,
     ) -> Result<(), EbpfError> {
         for reading in &counted.meters {
-            let (slot, ifindex) = (reading.meter.slot, reading.meter.ifindex);
+            let (MeterId::Slot(slot, _), Point::Interface { ifindex, .. }) =
+                (reading.meter.id, &reading.meter.point)
+            else {
+                continue;
+            };
             if !self.meters.get(slot).is_some_and(is_unsettled) {
                 last.0.remove(&slot);
                 continue;
             }
-            let Some(link) = carried.iter().find(|link| link.ifindex == ifindex) else { continue };
+            let Some(link) = carried.iter().find(|link| link.ifindex == *ifindex) else { continue };
             let Some(counters) = &link.counters else { continue };
             let sighting = Sighting::new(&reading.total(), counters);
             let since = match last.0.get(&slot) {
@@ -80,7 +84,7 @@ impl Sighting {
         Self {
             counted: PerDirection::from_fn(|direction| {
                 let amount = counted.get(direction);
-                (amount.skb_bytes, amount.skbs)
+                (amount.frames.unwrap_or_default().skb_bytes, amount.skbs)
             }),
             carried: PerDirection {
                 rx: (carried.tx_bytes, carried.tx_packets),
@@ -114,10 +118,12 @@ fn is_unsettled(record: &MeterRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounting::amount::Frames;
 
     fn sighting(received: u64, dropped: u64) -> Sighting {
+        let frames = Frames { skb_bytes: received - 100, ..Frames::default() };
         let counted = PerDirection {
-            rx: Amount { skb_bytes: received - 100, skbs: 1, ..Amount::default() },
+            rx: Amount { frames: Some(frames), skbs: 1, ..Amount::default() },
             tx: Amount::default(),
         };
         let carried = LinkCounters {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use dtraf_common::abi::{Bucket, Role, Scope};
+use dtraf_common::abi::{Role, Scope};
 use serde::Serialize;
 
 use super::super::names;
@@ -12,8 +12,9 @@ use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::attribution::{Coverage, Gap};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::PublishedPort;
+use crate::accounting::ledger::Book;
 use crate::accounting::report::{ContainerRow, Figures, MeterRow, Rate, Report, UnattributedRow};
-use crate::accounting::snapshot::{Port, Shortfall};
+use crate::accounting::snapshot::{Bucket, HookKind, Point, Port, Shortfall};
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -25,7 +26,18 @@ pub(super) struct Document<'a> {
     host: Host<'a>,
     containers: Vec<ContainerObject<'a>>,
     unattributed: Vec<UnattributedObject<'a>>,
-    orphans: Option<PerDirection<Amount>>,
+    orphans: Option<PerDirection<AmountObject>>,
+}
+
+/// An amount; null where a backend cannot know.
+#[derive(Serialize)]
+struct AmountObject {
+    wire_bytes: Option<u64>,
+    packets: Option<u64>,
+    ip_bytes: Option<u64>,
+    skb_bytes: Option<u64>,
+    skb_ip_bytes: u64,
+    skbs: u64,
 }
 
 #[derive(Serialize)]
@@ -92,12 +104,12 @@ struct FiguresObject<'a> {
     since: Option<String>,
     since_unix_ns: Option<u64>,
     hooks: Option<Vec<&'static str>>,
-    rx: Option<Amount>,
-    tx: Option<Amount>,
+    rx: Option<AmountObject>,
+    tx: Option<AmountObject>,
     rates: Option<PerDirection<Rate>>,
     shortfall: Option<PerDirection<Shortfall>>,
-    scopes: Option<PerDirection<BTreeMap<&'static str, Amount>>>,
-    buckets: Option<PerDirection<BTreeMap<&'static str, Amount>>>,
+    scopes: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
+    buckets: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
     ports: Option<Vec<PortObject>>,
     meters: Option<Vec<MeterObject<'a>>>,
 }
@@ -109,24 +121,25 @@ struct PortObject {
     port: Option<u16>,
     role: &'static str,
     family: &'static str,
-    scope: &'static str,
+    scope: Option<&'static str>,
     mappings: Vec<String>,
-    rx: Amount,
-    tx: Amount,
+    rx: AmountObject,
+    tx: AmountObject,
 }
 
 #[derive(Serialize)]
 struct MeterObject<'a> {
-    interface: &'a str,
-    ifindex: u32,
+    interface: Option<&'a str>,
+    ifindex: Option<u32>,
+    addresses: Option<Vec<IpAddr>>,
     network: Option<&'a str>,
     life: &'static str,
     hook: &'static str,
     since: String,
     since_unix_ns: u64,
-    shortfall: PerDirection<Shortfall>,
-    rx: Amount,
-    tx: Amount,
+    shortfall: Option<PerDirection<Shortfall>>,
+    rx: AmountObject,
+    tx: AmountObject,
 }
 
 impl<'a> Document<'a> {
@@ -134,13 +147,13 @@ impl<'a> Document<'a> {
         Self {
             version,
             backend: names::backend(report.origin.backend),
-            unit: "wire_bytes",
+            unit: names::unit(report.origin.backend.unit()),
             taken_at: names::rfc3339(report.taken_at),
             taken_at_unix_ns: report.taken_at.unix_ns(),
             host: Host { name: &report.origin.host, kernel: &report.origin.kernel },
             containers: report.containers.iter().map(ContainerObject::of).collect(),
             unattributed: report.unattributed.iter().map(UnattributedObject::of).collect(),
-            orphans: report.orphans,
+            orphans: report.orphans.as_ref().map(of_each),
         }
     }
 }
@@ -223,15 +236,19 @@ impl<'a> FiguresObject<'a> {
             since: book.since.map(names::rfc3339),
             since_unix_ns: book.since.map(Timestamp::unix_ns),
             hooks: Some(book.hooks.iter().copied().map(names::hook).collect()),
-            rx: Some(figures.total.rx),
-            tx: Some(figures.total.tx),
+            rx: Some(figures.total.rx.into()),
+            tx: Some(figures.total.tx.into()),
             rates: figures.rate,
-            shortfall: Some(book.shortfall),
-            scopes: Some(PerDirection::from_fn(|direction| {
-                all(&Scope::ALL, names::scope, book.scopes.get(direction))
-            })),
+            shortfall: book.shortfall,
+            scopes: (!has_unknown_scope(book)).then(|| {
+                PerDirection::from_fn(|direction| {
+                    let scopes = book.scopes.get(direction);
+                    all(Scope::ALL, names::scope, |scope| scopes.get(&Some(*scope)).copied())
+                })
+            }),
             buckets: Some(PerDirection::from_fn(|direction| {
-                all(&Bucket::ALL, names::bucket, book.buckets.get(direction))
+                let buckets = book.buckets.get(direction);
+                all(buckets_of(book), names::bucket, |bucket| buckets.get(bucket).copied())
             })),
             ports: Some(book.ports.iter().map(port).collect()),
             meters: Some(figures.meters.iter().map(MeterObject::of).collect()),
@@ -239,13 +256,44 @@ impl<'a> FiguresObject<'a> {
     }
 }
 
-/// A field for each key: what is not in `amounts` was counted, and is zero.
-fn all<K: Ord + Copy>(
-    keys: &[K],
+/// Something was counted without looking who the other end was: then no scope is known to be complete.
+fn has_unknown_scope(book: &Book) -> bool {
+    [&book.scopes.rx, &book.scopes.tx].iter().any(|scopes| scopes.contains_key(&None))
+}
+
+/// The buckets that there are where `book` was counted.
+fn buckets_of(book: &Book) -> Vec<Bucket> {
+    let by_program = |hook: &HookKind| matches!(hook, HookKind::Tc(_));
+    let program = if book.hooks.iter().any(by_program) { &Bucket::PROGRAM[..] } else { &[] };
+    let rules = if book.hooks.iter().all(by_program) { &[] } else { &Bucket::RULES[..] };
+    [program, rules].concat()
+}
+
+/// A field for each key: where there is no amount nothing was counted, and that is zero.
+fn all<K: Copy>(
+    keys: impl IntoIterator<Item = K>,
     name: fn(K) -> &'static str,
-    amounts: &BTreeMap<K, Amount>,
-) -> BTreeMap<&'static str, Amount> {
-    keys.iter().map(|key| (name(*key), amounts.get(key).copied().unwrap_or_default())).collect()
+    amount: impl Fn(&K) -> Option<Amount>,
+) -> BTreeMap<&'static str, AmountObject> {
+    keys.into_iter().map(|key| (name(key), amount(&key).unwrap_or_default().into())).collect()
+}
+
+fn of_each(amounts: &PerDirection<Amount>) -> PerDirection<AmountObject> {
+    PerDirection::from_fn(|direction| (*amounts.get(direction)).into())
+}
+
+impl From<Amount> for AmountObject {
+    fn from(amount: Amount) -> Self {
+        let Amount { frames, skb_ip_bytes, skbs } = amount;
+        Self {
+            wire_bytes: frames.map(|frames| frames.wire_bytes),
+            packets: frames.map(|frames| frames.packets),
+            ip_bytes: frames.map(|frames| frames.ip_bytes),
+            skb_bytes: frames.map(|frames| frames.skb_bytes),
+            skb_ip_bytes,
+            skbs,
+        }
+    }
 }
 
 impl PortObject {
@@ -256,10 +304,10 @@ impl PortObject {
             port: (port.role != Role::Portless).then_some(port.port),
             role: names::role(port.role),
             family: names::family(port.family),
-            scope: names::scope(port.scope),
+            scope: port.scope.map(names::scope),
             mappings,
-            rx: amounts.rx,
-            tx: amounts.tx,
+            rx: amounts.rx.into(),
+            tx: amounts.tx.into(),
         }
     }
 }
@@ -267,17 +315,22 @@ impl PortObject {
 impl<'a> MeterObject<'a> {
     fn of(row: &'a MeterRow) -> Self {
         let meter = &row.meter;
+        let (interface, ifindex, addresses) = match &meter.point {
+            Point::Interface { ifindex, name } => (Some(name.as_str()), Some(ifindex.0.get()), None),
+            Point::Addresses(addresses) => (None, None, Some(addresses.iter().copied().collect())),
+        };
         Self {
-            interface: &meter.interface,
-            ifindex: meter.ifindex.0.get(),
+            interface,
+            ifindex,
+            addresses,
             network: row.network.as_deref(),
             life: names::life(meter.life),
             hook: names::hook(meter.hook),
             since: names::rfc3339(meter.attached_at),
             since_unix_ns: meter.attached_at.unix_ns(),
             shortfall: meter.shortfall,
-            rx: row.total.rx,
-            tx: row.total.tx,
+            rx: row.total.rx.into(),
+            tx: row.total.tx.into(),
         }
     }
 }

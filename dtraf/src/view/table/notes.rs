@@ -3,8 +3,8 @@
 use super::rows::{is_shown, name};
 use crate::accounting::amount::PerDirection;
 use crate::accounting::attribution::{Coverage, Gap};
-use crate::accounting::report::{ContainerRow, Report};
-use crate::accounting::snapshot::Shortfall;
+use crate::accounting::report::{ContainerRow, MeterRow, Report};
+use crate::accounting::snapshot::{Point, Shortfall};
 use crate::view::neutral::neutral;
 use crate::view::units::Units;
 use crate::view::{Fit, View, names};
@@ -16,9 +16,10 @@ const SHORTFALLS: usize = 3;
 pub(super) fn heading(report: &Report) -> String {
     let census = report.census();
     let place = format!(
-        "{} on {}, wire bytes, {}",
+        "{} on {}, {}, {}",
         names::backend(report.origin.backend),
         neutral(&report.origin.host),
+        names::unit_in_words(report.origin.backend.unit()),
         names::second(report.taken_at),
     );
     let mut containers = vec![format!("{} counted", count(census.counted, "container"))];
@@ -42,14 +43,14 @@ pub(super) fn notes(report: &Report, view: &View, left_out: &[&str]) -> Vec<Stri
     }
     notes.extend(shortfalls(report, view));
     for row in &report.unattributed {
-        let interfaces: Vec<_> =
-            row.figures.meters.iter().map(|meter| neutral(&meter.meter.interface).into_owned()).collect();
+        let interfaces: Vec<_> = row.figures.meters.iter().filter_map(interface).collect();
         let named =
             if interfaces.is_empty() { String::new() } else { format!(" ({})", interfaces.join(", ")) };
         notes.push(format!("unattributed: {}{named}", row.reason));
     }
     if let Some(orphans) = report.orphans.filter(|orphans| *orphans != PerDirection::default()) {
-        let (rx, tx) = (view.units.bytes(orphans.rx.wire_bytes), view.units.bytes(orphans.tx.wire_bytes));
+        let [rx, tx] = [orphans.rx, orphans.tx]
+            .map(|amount| view.units.bytes(amount.frames.unwrap_or_default().wire_bytes));
         notes.push(format!(
             "in no total: received {rx} and transmitted {tx} by interfaces that dtraf does not know"
         ));
@@ -62,6 +63,13 @@ pub(super) fn notes(report: &Report, view: &View, left_out: &[&str]) -> Vec<Stri
         notes.push(format!("no room for {}; --no-trunc shows all", left_out.join(", ")));
     }
     notes
+}
+
+fn interface(row: &MeterRow) -> Option<String> {
+    match &row.meter.point {
+        Point::Interface { name, .. } => Some(neutral(name).into_owned()),
+        Point::Addresses(_) => None,
+    }
 }
 
 /// Traffic from before dtraf was attached.
@@ -85,7 +93,7 @@ fn shortfalls(report: &Report, view: &View) -> Vec<String> {
 }
 
 fn shortfall(row: &ContainerRow) -> Option<PerDirection<Shortfall>> {
-    row.figures.as_ref().map(|figures| figures.book.shortfall)
+    row.figures.as_ref().and_then(|figures| figures.book.shortfall)
 }
 
 fn carried(shortfall: &PerDirection<Shortfall>) -> bool {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use dtraf_common::abi::{Bucket, Direction, Role};
+use dtraf_common::abi::{Direction, Role};
 
 use super::layout::{Align, Cell, Column, Line, Tone};
-use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::amount::{Amount, PerDirection, Unit};
 use crate::accounting::attribution::Coverage;
-use crate::accounting::report::{ContainerRow, Figures, Report, RowState};
-use crate::accounting::snapshot::Port;
+use crate::accounting::report::{ContainerRow, Figures, Rate, Report, RowState};
+use crate::accounting::snapshot::{Bucket, Port};
 use crate::view::neutral::neutral;
 use crate::view::{Detail, Fit, RateUnit, View, names};
 
@@ -19,6 +19,39 @@ const REMOVED: usize = 10;
 
 /// Columns that hold figures begin here.
 const TEXTS: usize = 4;
+
+/// How amounts are written in one report.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    view: &'a View,
+    unit: Unit,
+}
+
+impl Look<'_> {
+    fn bytes(&self, amount: &Amount) -> String {
+        known(self.unit.bytes(amount).map(|bytes| self.view.units.bytes(bytes)))
+    }
+
+    fn packets(&self, amount: &Amount) -> String {
+        known(self.unit.packets(amount).map(|packets| packets.to_string()))
+    }
+
+    fn rate(&self, rate: Option<&Rate>) -> String {
+        known(rate.and_then(|rate| rate.bytes_per_second(self.unit)).map(|rate| match self.view.rate_unit {
+            RateUnit::Bytes => self.view.units.bytes(rate),
+            RateUnit::Bits => self.view.units.bits(rate),
+        }))
+    }
+
+    fn weight(&self, amounts: &PerDirection<Amount>) -> u64 {
+        let bytes = |amount| self.unit.bytes(amount).unwrap_or_default();
+        bytes(&amounts.rx).saturating_add(bytes(&amounts.tx))
+    }
+}
+
+fn known(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
 
 pub(super) fn columns(detail: Detail) -> Vec<Column> {
     let name_floor = match detail {
@@ -43,24 +76,27 @@ pub(super) fn columns(detail: Detail) -> Vec<Column> {
 }
 
 pub(super) fn rows(report: &Report, view: &View) -> Vec<Line> {
+    let look = Look { view, unit: report.origin.backend.unit() };
     let is_removed = |row: &&ContainerRow| row.state == RowState::Removed;
     let mut removed: Vec<_> = report.containers.iter().filter(is_removed).collect();
-    removed.sort_by_key(|row| std::cmp::Reverse(row.figures.as_ref().map(|figures| weight(&figures.total))));
+    removed.sort_by_key(|row| {
+        std::cmp::Reverse(row.figures.as_ref().map(|figures| look.weight(&figures.total)))
+    });
     let shown = if view.fit == Fit::Whole { removed.len() } else { removed.len().min(REMOVED) };
     let (shown, others) = removed.split_at(shown);
 
     let present = report.containers.iter().filter(|row| !is_removed(row) && is_shown(row));
     let mut lines: Vec<_> =
-        present.chain(shown.iter().copied()).flat_map(|row| container(row, view)).collect();
+        present.chain(shown.iter().copied()).flat_map(|row| container(row, look)).collect();
     if !others.is_empty() {
         let total: PerDirection<Amount> =
             others.iter().filter_map(|row| row.figures.as_ref()).map(|figures| figures.total).sum();
-        lines.push(sum_line(format!("({} more removed)", others.len()), &total, view));
+        lines.push(sum_line(format!("({} more removed)", others.len()), &total, look));
     }
     for row in &report.unattributed {
         let texts = [Cell::Text("<unattributed>".to_owned()), none(), none(), none()];
-        lines.push(Line { tone: Tone::Warning, ..figures_line(texts, &row.figures, view) });
-        lines.extend(detail(&row.figures, |_| Vec::new(), view));
+        lines.push(Line { tone: Tone::Warning, ..figures_line(texts, &row.figures, look) });
+        lines.extend(detail(&row.figures, |_| Vec::new(), look));
     }
     lines
 }
@@ -70,7 +106,7 @@ pub(super) fn is_shown(row: &ContainerRow) -> bool {
     row.state == RowState::Running || row.figures.is_some()
 }
 
-fn container(row: &ContainerRow, view: &View) -> Vec<Line> {
+fn container(row: &ContainerRow, look: Look<'_>) -> Vec<Line> {
     let described = row.described.as_ref();
     let mut mappings: Vec<_> =
         described.iter().flat_map(|described| &described.published).map(names::mapping).collect();
@@ -84,8 +120,8 @@ fn container(row: &ContainerRow, view: &View) -> Vec<Line> {
     ];
     match (&row.figures, &row.coverage) {
         (Some(figures), _) => {
-            let mut lines = vec![figures_line(texts, figures, view)];
-            lines.extend(detail(figures, |port| row.mappings(port).map(names::mapping).collect(), view));
+            let mut lines = vec![figures_line(texts, figures, look)];
+            lines.extend(detail(figures, |port| row.mappings(port).map(names::mapping).collect(), look));
             lines
         }
         (None, Coverage::SharedWith(other)) => {
@@ -122,29 +158,27 @@ fn remark_line(texts: [Cell; TEXTS], remark: String, tone: Tone) -> Line {
     Line { cells: texts.into(), remark: Some(remark), tone }
 }
 
-fn figures_line(texts: [Cell; TEXTS], figures: &Figures, view: &View) -> Line {
-    let rate = |direction: Direction| {
-        let rate = figures.rate.map(|rate| rate.get(direction).wire_bytes_per_second);
-        match (rate, view.rate_unit) {
-            (None, _) => "-".to_owned(),
-            (Some(rate), RateUnit::Bytes) => view.units.bytes(rate),
-            (Some(rate), RateUnit::Bits) => view.units.bits(rate),
-        }
-    };
-    let mut line = amounts_line(texts, Direction::ALL.map(rate), &figures.total, view);
+fn figures_line(texts: [Cell; TEXTS], figures: &Figures, look: Look<'_>) -> Line {
+    let rate = |direction| look.rate(figures.rate.as_ref().map(|rate| rate.get(direction)));
+    let mut line = amounts_line(texts, Direction::ALL.map(rate), &figures.total, look);
     line.cells.push(figures.book.since.map_or_else(none, |since| Cell::Text(names::minute(since))));
     line
 }
 
 /// A line of totals without rates.
-fn sum_line(label: String, total: &PerDirection<Amount>, view: &View) -> Line {
+fn sum_line(label: String, total: &PerDirection<Amount>, look: Look<'_>) -> Line {
     let texts = [Cell::Text(label), blank(), blank(), blank()];
-    amounts_line(texts, [String::new(), String::new()], total, view)
+    amounts_line(texts, [String::new(), String::new()], total, look)
 }
 
-fn amounts_line(texts: [Cell; TEXTS], rates: [String; 2], total: &PerDirection<Amount>, view: &View) -> Line {
-    let bytes = [total.rx, total.tx].map(|amount| view.units.bytes(amount.wire_bytes));
-    let packets = [total.rx, total.tx].map(|amount| amount.packets.to_string());
+fn amounts_line(
+    texts: [Cell; TEXTS],
+    rates: [String; 2],
+    total: &PerDirection<Amount>,
+    look: Look<'_>,
+) -> Line {
+    let bytes = [total.rx, total.tx].map(|amount| look.bytes(&amount));
+    let packets = [total.rx, total.tx].map(|amount| look.packets(&amount));
     let figures = rates.into_iter().chain(bytes).chain(packets).map(Cell::Text);
     Line { cells: texts.into_iter().chain(figures).collect(), remark: None, tone: Tone::Plain }
 }
@@ -154,17 +188,17 @@ fn blank() -> Cell {
 }
 
 /// The ports of a container, the busiest first and both address families together, and its buckets.
-fn detail(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &View) -> Vec<Line> {
-    if view.detail == Detail::Containers {
+fn detail(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, look: Look<'_>) -> Vec<Line> {
+    if look.view.detail == Detail::Containers {
         return Vec::new();
     }
-    let mut lines = ports(figures, mappings, view);
-    for bucket in Bucket::ALL {
+    let mut lines = ports(figures, mappings, look);
+    for bucket in Bucket::all() {
         let amount =
             |direction| figures.book.buckets.get(direction).get(&bucket).copied().unwrap_or_default();
         let amounts = PerDirection::from_fn(amount);
-        if amounts != PerDirection::default() {
-            lines.push(sum_line(format!("  ({})", names::bucket(bucket)), &amounts, view));
+        if !(amounts.rx.is_zero() && amounts.tx.is_zero()) {
+            lines.push(sum_line(format!("  ({})", names::bucket(bucket)), &amounts, look));
         }
     }
     for line in &mut lines {
@@ -173,7 +207,7 @@ fn detail(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &Vie
     lines
 }
 
-fn ports(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &View) -> Vec<Line> {
+fn ports(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, look: Look<'_>) -> Vec<Line> {
     let mut merged = BTreeMap::<_, (PerDirection<Amount>, Vec<String>)>::new();
     for (port, amounts) in &figures.book.ports {
         let (sum, labels) = merged.entry((port.protocol, port.port, port.role, port.scope)).or_default();
@@ -183,20 +217,17 @@ fn ports(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &View
         labels.dedup();
     }
     let mut merged: Vec<_> = merged.into_iter().collect();
-    merged.sort_by_key(|(_, (sum, _))| std::cmp::Reverse(weight(sum)));
-    let shown = if view.fit == Fit::Whole { merged.len() } else { merged.len().min(PORTS) };
+    merged.sort_by_key(|(_, (sum, _))| std::cmp::Reverse(look.weight(sum)));
+    let shown = if look.view.fit == Fit::Whole { merged.len() } else { merged.len().min(PORTS) };
     let (shown, others) = merged.split_at(shown);
 
     let mut lines = Vec::new();
     for ((protocol, port, role, scope), (sum, labels)) in shown {
         let name = names::port(*protocol, *port, *role);
-        let label = match role {
-            Role::Portless => format!("  {name} {}", names::scope(*scope)),
-            Role::Server | Role::Client => {
-                format!("  {name} {} {}", names::role(*role), names::scope(*scope))
-            }
-        };
-        let mut line = sum_line(label, sum, view);
+        let role = (*role != Role::Portless).then(|| names::role(*role));
+        let words = role.into_iter().chain(scope.map(names::scope));
+        let label = words.fold(format!("  {name}"), |label, word| format!("{label} {word}"));
+        let mut line = sum_line(label, sum, look);
         if !labels.is_empty() {
             line.cells[3] = Cell::List(labels.clone());
         }
@@ -204,11 +235,7 @@ fn ports(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, view: &View
     }
     if !others.is_empty() {
         let total = others.iter().map(|(_, (sum, _))| *sum).sum();
-        lines.push(sum_line(format!("  ({} more ports)", others.len()), &total, view));
+        lines.push(sum_line(format!("  ({} more ports)", others.len()), &total, look));
     }
     lines
-}
-
-fn weight(amounts: &PerDirection<Amount>) -> u64 {
-    amounts.rx.wire_bytes.saturating_add(amounts.tx.wire_bytes)
 }
