@@ -45,7 +45,7 @@ pub(crate) async fn run(config: Stats) -> anyhow::Result<()> {
             .map(|(at, marks)| Earlier { marks, elapsed: instant.saturating_duration_since(*at) });
         let report = Report::new(&ledger, &inventory, host::origin(), taken_at, earlier);
         last = Some((instant, report.marks.clone()));
-        let report = report.with_orphans(reader.orphans()).select(&config.containers)?;
+        let report = Report { orphans: Some(reader.orphans()), ..report }.select(&config.containers)?;
         let reached = print(&render(&report, &config.view)).context("write to standard output")?;
         match config.pace {
             Pace::Every(pace) if reached == terminal::Reader::Present => tokio::time::sleep(pace).await,

@@ -235,11 +235,6 @@ impl Figures {
 }
 
 impl Report {
-    /// Adds what the backend counted for interfaces that it knows nothing of.
-    pub(crate) fn with_orphans(self, orphans: PerDirection<Amount>) -> Self {
-        Self { orphans: Some(orphans), ..self }
-    }
-
     /// How many containers have figures, and how many of the running ones have none of their own.
     pub(crate) fn census(&self) -> Census {
         let count =

@@ -30,7 +30,7 @@ impl Printer {
         &mut self,
         ledger: &Ledger,
         inventory: &Inventory,
-        orphans: PerDirection<Amount>,
+        orphans: Option<PerDirection<Amount>>,
     ) -> anyhow::Result<Reader> {
         let Some(view) = self.view else { return Ok(Reader::Present) };
         let instant = clock::instant();
@@ -39,7 +39,7 @@ impl Printer {
             .as_ref()
             .map(|(at, marks)| Earlier { marks, elapsed: instant.saturating_duration_since(*at) });
         let report = Report::new(ledger, inventory, self.origin.clone(), clock::now(), earlier);
-        let report = report.with_orphans(orphans);
+        let report = Report { orphans, ..report };
         let text = shown(&report, view);
         self.last = Some((instant, report.marks));
         print(&text).context("write to standard output")

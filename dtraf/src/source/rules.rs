@@ -3,9 +3,12 @@
 //! A rule knows an address and perhaps a port, nothing else. Rules stay in the kernel and go on counting when no dtraf
 //! runs, so everything that must be known of one later is written beside it: whose it is, and since when it counts.
 
+pub(crate) mod claim;
+pub(crate) mod memory;
+pub(crate) mod reading;
 pub(crate) mod wanted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use dtraf_common::abi::{Direction, Family};
@@ -70,6 +73,26 @@ pub(crate) struct Target<'a> {
     /// What stood when this process last looked: what has been taken away since is put back with what it had counted.
     pub(crate) known: &'a [Counted],
     pub(crate) now: Timestamp,
+}
+
+/// What the counters of each key have together.
+pub(crate) fn sums(counted: &[Counted]) -> BTreeMap<CounterKey, Tally> {
+    let mut sums = BTreeMap::<CounterKey, Tally>::new();
+    for counter in counted {
+        let sum = sums.entry(counter.key).or_default();
+        *sum = *sum + counter.tally;
+    }
+    sums
+}
+
+impl Tally {
+    /// What is left without `part`; nothing where that is more.
+    fn less(&self, part: &Self) -> Self {
+        Self {
+            packets: self.packets.saturating_sub(part.packets),
+            bytes: self.bytes.saturating_sub(part.bytes),
+        }
+    }
 }
 
 impl std::ops::Add for Tally {

@@ -128,5 +128,5 @@ pub(super) fn full() -> Report {
     post(&mut ledger, [(front, owned(1, "web"), "front")]);
     let earlier = Earlier { marks: &marks, elapsed: Duration::from_secs(1) };
     let report = Report::new(&ledger, &everyone(), origin(), at(10), Some(earlier));
-    report.with_orphans(PerDirection { rx: packets(3), tx: packets(0) })
+    Report { orphans: Some(PerDirection { rx: packets(3), tx: packets(0) }), ..report }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use dtraf_common::abi;
 
 use super::Daemon;
-use super::desk::Answer;
 use super::veths::Registered;
 use crate::accounting::attribution::{Owner, container_in, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, NetworkMode};
 use crate::accounting::snapshot::{Bucket, ContainerName, MeterId, Point};
 use crate::clock;
+use crate::daemon::desk::Answer;
 use crate::docker::{Action, ContainerEvent, DockerEvent};
 use crate::source::ebpf::Attachment;
 

@@ -1,0 +1,259 @@
+//! Counting by eBPF programs: one owner of all state, one loop over everything that can happen.
+
+mod bridges;
+mod housekeeping;
+mod owners;
+mod served;
+mod veths;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use dtraf_common::abi::Scope;
+use ipnet::IpNet;
+use tokio::sync::mpsc;
+use tokio::time::Interval;
+
+use self::bridges::Bridges;
+use self::owners::Unknown;
+use self::served::Served;
+use self::veths::Veths;
+use super::desk::{Answer, Desk};
+use super::print::Printer;
+use super::signals::Signals;
+use super::{Host, ticks};
+use crate::accounting::attribution::{Placement, attribute};
+use crate::accounting::identity::{ContainerId, Slot};
+use crate::accounting::inventory::Inventory;
+use crate::accounting::ledger::Ledger;
+use crate::accounting::snapshot::Snapshot;
+use crate::clock;
+use crate::config::{Pace, Run};
+use crate::docker::{Catalogue, DockerEvent};
+use crate::links::{LinkEvent, Links};
+use crate::source::ebpf::shortfall::Sightings;
+use crate::source::ebpf::trace::Records;
+use crate::source::ebpf::{Counting, Options, PinDirectory};
+use crate::terminal::Reader;
+
+/// How often a shortfall that is not yet known exactly is looked at, whatever the interval.
+const SETTLING: Duration = Duration::from_millis(250);
+
+/// Everything that the loop owns.
+struct Daemon {
+    counting: Counting,
+    links: Links,
+    desk: Desk,
+    inventory: Inventory,
+    ledger: Ledger,
+    veths: Veths,
+    bridges: Bridges,
+    served: Served,
+    unknown: Unknown,
+    /// Containers that something happened to since the last listing.
+    touched: BTreeSet<ContainerId>,
+    sightings: Sightings,
+    /// Since when a slot waits to be freed.
+    retired: BTreeMap<Slot, Instant>,
+    /// Where the interface of such a slot had led.
+    departed: BTreeMap<Slot, Placement>,
+    user_scopes: Vec<(IpNet, Scope)>,
+    trace: Option<Trace>,
+    /// How often the chores were done.
+    chores: u64,
+}
+
+/// Whose decisions are logged, and where they come from.
+struct Trace {
+    container: String,
+    records: Records,
+}
+
+/// What the loop waits for.
+enum Event {
+    Tick,
+    Link(LinkEvent),
+    Docker(DockerEvent),
+    Answer(Answer),
+    Listening(served::Found),
+    Trace,
+    Settle,
+    Chores,
+    Quit,
+}
+
+/// Loads the programs, or says why that cannot be done. Attaches nothing yet.
+pub(super) fn start(config: &Run) -> anyhow::Result<Counting> {
+    let pins = PinDirectory::new(&config.bpffs)?;
+    let options = Options { limits: config.limits, hooks: config.hooks, trace: config.trace.is_some() };
+    Counting::start(&pins, &options).context("start counting")
+}
+
+/// Counts until a signal comes, or once.
+pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyhow::Result<()> {
+    let Host { links, docker, mut signals, mut printer } = host;
+    let engine = docker.engine().to_string();
+    // Subscribed before anything is listed: what happens in between is seen twice rather than never.
+    let link_events = Links::events()?;
+    let docker_events = docker.events();
+    let trace = match config.trace {
+        Some(container) => Some(Trace { container, records: counting.trace()? }),
+        None => None,
+    };
+    let mut catalogue = Catalogue::new(docker.clone());
+    let inventory = catalogue.list().await?;
+    let (desk, answers) = Desk::open(docker.clone(), Catalogue::new(docker));
+    let (served, listening) = Served::new();
+    let mut daemon = Daemon {
+        counting,
+        links,
+        desk,
+        inventory,
+        ledger: Ledger::default(),
+        veths: Veths::default(),
+        bridges: Bridges::default(),
+        served,
+        unknown: Unknown::default(),
+        touched: BTreeSet::new(),
+        sightings: Sightings::default(),
+        retired: BTreeMap::new(),
+        departed: BTreeMap::new(),
+        user_scopes: config.scopes,
+        trace,
+        chores: 0,
+    };
+    daemon.take_stock(&mut catalogue).await?;
+    log::info!("counting {} interfaces of {engine}", daemon.veths.len());
+    match config.pace {
+        Pace::Once => daemon.once(&mut printer).await,
+        Pace::Every(pace) => {
+            let sources = Sources {
+                ticks: ticks(pace),
+                traces: ticks(Duration::from_millis(100)),
+                settling: ticks(SETTLING),
+                chores: ticks(housekeeping::PACE),
+                links: link_events,
+                docker: docker_events,
+                answers,
+                listening,
+                traced: daemon.trace.is_some(),
+            };
+            daemon.serve(sources, &mut signals, &mut printer).await
+        }
+    }
+}
+
+impl Daemon {
+    /// One reading: of what is attached now, with its shortfall as exact as a moment allows.
+    async fn once(&mut self, printer: &mut Printer) -> anyhow::Result<()> {
+        self.read().await?;
+        if self.counting.has_unsettled(clock::now()) {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            self.read().await?;
+        }
+        self.open_all_tables()?;
+        self.print(printer)?;
+        Ok(())
+    }
+
+    async fn serve(
+        &mut self,
+        mut sources: Sources,
+        signals: &mut Signals,
+        printer: &mut Printer,
+    ) -> anyhow::Result<()> {
+        loop {
+            let unsettled = self.counting.has_unsettled(clock::now());
+            let done = match sources.next(signals, unsettled).await {
+                Event::Tick => {
+                    let read = self.read().await;
+                    if self.print(printer)? == Reader::Gone {
+                        break;
+                    }
+                    read
+                }
+                Event::Chores => self.chores().await,
+                Event::Link(event) => self.on_link(event).await,
+                Event::Docker(event) => self.on_docker(event).await,
+                Event::Answer(answer) => self.on_answer(answer).await,
+                Event::Listening(found) => self.on_listening(found),
+                Event::Trace => {
+                    if let Some(trace) = &mut self.trace {
+                        trace.records.flush();
+                    }
+                    Ok(())
+                }
+                Event::Settle => self.read().await,
+                Event::Quit => {
+                    self.read().await?;
+                    self.print(printer)?;
+                    break;
+                }
+            };
+            // Counting goes on in the kernel, and the next event is another chance.
+            if let Err(error) = done {
+                log::error!("{error:#}");
+            }
+        }
+        self.stop_tracing()
+    }
+
+    fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
+        printer.print(&self.ledger, &self.inventory, Some(self.counting.orphans()))
+    }
+
+    /// Reads all counters and books them.
+    async fn read(&mut self) -> anyhow::Result<()> {
+        let snapshot = self.counting.snapshot(clock::now());
+        let snapshot = if self.counting.has_unsettled(clock::now()) {
+            let carried = self.links.dump().await?;
+            self.counting.settle(&snapshot, &carried, &mut self.sightings)?;
+            // With the shortfalls that are known now.
+            self.counting.snapshot(clock::now())
+        } else {
+            snapshot
+        };
+        self.book(snapshot);
+        Ok(())
+    }
+
+    fn book(&mut self, snapshot: Snapshot) {
+        let attributed = attribute(snapshot, &self.inventory, &self.veths.placements());
+        let posted = self.ledger.post(attributed);
+        for (meter, refusal) in posted.refused {
+            log::error!("{meter}: {refusal}");
+        }
+    }
+}
+
+/// Where events come from.
+struct Sources {
+    ticks: Interval,
+    traces: Interval,
+    settling: Interval,
+    chores: Interval,
+    links: mpsc::Receiver<LinkEvent>,
+    docker: mpsc::Receiver<DockerEvent>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    listening: mpsc::UnboundedReceiver<served::Found>,
+    traced: bool,
+}
+
+impl Sources {
+    /// Links go before all else: a container sends its first packet soon after its link has come.
+    async fn next(&mut self, signals: &mut Signals, unsettled: bool) -> Event {
+        tokio::select! {
+            biased;
+            () = signals.next() => Event::Quit,
+            Some(event) = self.links.recv() => Event::Link(event),
+            Some(event) = self.docker.recv() => Event::Docker(event),
+            Some(answer) = self.answers.recv() => Event::Answer(answer),
+            Some(found) = self.listening.recv() => Event::Listening(found),
+            _ = self.ticks.tick() => Event::Tick,
+            _ = self.chores.tick() => Event::Chores,
+            _ = self.traces.tick(), if self.traced => Event::Trace,
+            _ = self.settling.tick(), if unsettled => Event::Settle,
+        }
+    }
+}

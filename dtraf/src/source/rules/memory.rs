@@ -1,0 +1,139 @@
+//! What this process remembers of the counters, so that their sum never goes down.
+//!
+//! Rules can be taken away, counters set to zero, and iptables-legacy may show a counter too low for a moment while somebody
+//! edits rules. The first two are gaps that are told; the last is none. All that was counted before stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Counted, CounterKey, Tally, sums};
+use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::snapshot::{ContainerName, Life};
+
+/// After so many readings in a row a low counter is believed.
+const PATIENCE: u32 = 3;
+
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The last reading.
+    counted: Vec<Counted>,
+    read_at: Option<Timestamp>,
+    sums: BTreeMap<CounterKey, Remembered>,
+}
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Remembered {
+    /// The most that its counters were seen to have since they were last set back.
+    seen: Tally,
+    /// What they had had before that.
+    before: Tally,
+    /// How many readings in a row have been lower.
+    low: u32,
+}
+
+/// Counters of a container that were gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) container: ContainerName,
+    pub(crate) addresses: BTreeSet<IpAddr>,
+    pub(crate) counters: usize,
+    /// When they were last seen: what came since may not have been counted.
+    pub(crate) last_seen: Timestamp,
+}
+
+/// A counter that somebody has set back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetBack {
+    pub(crate) key: CounterKey,
+    pub(crate) name: String,
+    pub(crate) from: Tally,
+    pub(crate) to: Tally,
+}
+
+impl Memory {
+    /// The counters that were there at the last reading and are not in `counted`.
+    pub(crate) fn missing(&self, counted: &[Counted]) -> Vec<Missing> {
+        let there: BTreeSet<_> = counted.iter().map(place).collect();
+        let mut missing = BTreeMap::<ContainerId, Missing>::new();
+        for gone in self.counted.iter().filter(|counter| !there.contains(&place(counter))) {
+            let container = ContainerName { id: gone.key.container, name: gone.name.clone() };
+            let entry = missing.entry(container.id).or_insert_with(|| Missing {
+                container,
+                addresses: BTreeSet::new(),
+                counters: 0,
+                last_seen: self.read_at.unwrap_or_default(),
+            });
+            entry.counters += 1;
+            if gone.life == Life::Live {
+                entry.addresses.insert(gone.address);
+            }
+        }
+        missing.into_values().collect()
+    }
+
+    /// A reading, with the counters that are missing in it as they were last seen: they are still to be put back, and what
+    /// they had counted stands.
+    pub(crate) fn complete(&self, mut counted: Vec<Counted>) -> Vec<Counted> {
+        let there: BTreeSet<_> = counted.iter().map(place).collect();
+        counted.extend(self.counted.iter().filter(|counter| !there.contains(&place(counter))).cloned());
+        counted
+    }
+
+    /// The last reading.
+    pub(crate) fn counted(&self) -> &[Counted] {
+        &self.counted
+    }
+
+    /// Takes a complete reading. Returns the counters that were set back: what they had had before stands.
+    pub(crate) fn take(&mut self, counted: Vec<Counted>, now: Timestamp) -> Vec<SetBack> {
+        let mut set_back = Vec::new();
+        for (key, tally) in sums(&counted) {
+            let remembered = self.sums.entry(key).or_default();
+            if let Some(from) = remembered.take(tally) {
+                let name = counted.iter().find(|counter| counter.key == key);
+                let name = name.map(|counter| counter.name.clone()).unwrap_or_default();
+                set_back.push(SetBack { key, name, from, to: tally });
+            }
+        }
+        self.counted = counted;
+        self.read_at = Some(now);
+        set_back
+    }
+
+    /// What is to be booked for each key.
+    pub(crate) fn amounts(&self) -> BTreeMap<CounterKey, Tally> {
+        self.sums.iter().map(|(key, remembered)| (*key, remembered.before + remembered.seen)).collect()
+    }
+
+    /// Forgets a container whose counters were removed.
+    pub(crate) fn forget(&mut self, container: ContainerId) {
+        self.counted.retain(|counter| counter.key.container != container);
+        self.sums.retain(|key, _| key.container != container);
+    }
+}
+
+impl Remembered {
+    /// Returns what was there when that is to be believed to be gone.
+    fn take(&mut self, tally: Tally) -> Option<Tally> {
+        if tally.packets >= self.seen.packets && tally.bytes >= self.seen.bytes {
+            (self.seen, self.low) = (tally, 0);
+            return None;
+        }
+        self.low += 1;
+        if self.low < PATIENCE {
+            return None;
+        }
+        let from = self.seen;
+        *self = Self { seen: tally, before: self.before + from, low: 0 };
+        Some(from)
+    }
+}
+
+/// Retired or not, a counter for an address stands once.
+fn place(counter: &Counted) -> (CounterKey, IpAddr) {
+    (counter.key, counter.address)
+}
+
+#[cfg(test)]
+mod tests;
