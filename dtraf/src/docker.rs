@@ -5,6 +5,7 @@
 //! has carried.
 
 mod catalogue;
+mod connected;
 mod container;
 mod error;
 mod events;
@@ -30,6 +31,7 @@ use crate::clock;
 use crate::links::Links;
 
 pub(crate) use self::catalogue::Catalogue;
+pub(crate) use self::connected::Connected;
 pub(crate) use self::error::{DockerError, Operation};
 pub(crate) use self::events::{Action, ContainerEvent, DockerEvent};
 
@@ -115,6 +117,18 @@ impl Docker {
         }
         self.locate(&mut described).await;
         Ok(Some(described.container))
+    }
+
+    /// Who is connected to the network of that id; `None` when there is no such network.
+    ///
+    /// Unlike [`Self::inspect`] it is answered while a container starts, once its addresses are decided on and before its
+    /// process runs.
+    pub(crate) async fn connected(&self, network: &str) -> Result<Option<Connected>, DockerError> {
+        match self.api.inspect_network(network, None).await {
+            Ok(answer) => Ok(Connected::of(answer)),
+            Err(error) if error::is_absence(&error) => Ok(None),
+            Err(source) => Err(self.failed(Operation::InspectNetwork(network.to_owned()), source)),
+        }
     }
 
     /// Fills in the container's network namespace.

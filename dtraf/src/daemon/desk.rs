@@ -1,13 +1,13 @@
 //! Questions to Docker, asked beside the loop: while Docker starts a container it keeps everybody waiting who asks for it,
 //! and just then that container's link must be attached to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::mpsc;
 
 use crate::accounting::identity::ContainerId;
 use crate::accounting::inventory::{Container, Inventory};
-use crate::docker::{Catalogue, Docker};
+use crate::docker::{Catalogue, Connected, Docker};
 
 /// Where questions are put.
 #[derive(Debug)]
@@ -22,10 +22,11 @@ pub(super) struct Desk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Question {
     List,
     Inspect(ContainerId, Ticket),
+    Connected(String),
 }
 
 /// What Docker said.
@@ -36,6 +37,7 @@ pub(super) enum Answer {
     Inspected(ContainerId, Ticket, Option<Box<Container>>),
     /// Docker did not answer.
     Failed(ContainerId, Ticket),
+    Connected(Connected),
 }
 
 impl Desk {
@@ -45,7 +47,9 @@ impl Desk {
         let (answers, answered) = mpsc::unbounded_channel();
         let (lists, listings) = mpsc::channel(1);
         tokio::spawn(list(catalogue, listings, answers.clone()));
-        tokio::spawn(serve(docker, receiver, lists, answers));
+        let (networks, connections) = mpsc::unbounded_channel();
+        tokio::spawn(connect(docker.clone(), connections, answers.clone()));
+        tokio::spawn(serve(docker, receiver, Forward { lists, networks }, answers));
         (Self { questions, latest: BTreeMap::new(), next: 0 }, answered)
     }
 
@@ -61,6 +65,11 @@ impl Desk {
         self.ask(Question::Inspect(id, ticket));
     }
 
+    /// Asks who is connected to the network of that id. The answers come in the order of the questions.
+    pub(super) fn connected(&self, network: String) {
+        self.ask(Question::Connected(network));
+    }
+
     /// Whether an answer is the last one asked for. Each is to be asked about once.
     pub(super) fn is_latest(&mut self, id: ContainerId, ticket: Ticket) -> bool {
         let is_latest = self.latest.get(&id) == Some(&ticket);
@@ -70,21 +79,33 @@ impl Desk {
         is_latest
     }
 
+    /// The containers that an inspection is awaited of.
+    pub(super) fn asked_about(&self) -> Vec<ContainerId> {
+        self.latest.keys().copied().collect()
+    }
+
     fn ask(&self, question: Question) {
         self.questions.send(question).expect("the desk is served for as long as it is open");
     }
 }
 
+/// Where questions go that must not be answered beside one another.
+struct Forward {
+    lists: mpsc::Sender<()>,
+    networks: mpsc::UnboundedSender<String>,
+}
+
 async fn serve(
     docker: Docker,
     mut questions: mpsc::UnboundedReceiver<Question>,
-    lists: mpsc::Sender<()>,
+    forward: Forward,
     answers: mpsc::UnboundedSender<Answer>,
 ) {
     while let Some(question) = questions.recv().await {
         match question {
             // One that waits already will see everything that this one would.
-            Question::List => drop(lists.try_send(())),
+            Question::List => drop(forward.lists.try_send(())),
+            Question::Connected(network) => drop(forward.networks.send(network)),
             Question::Inspect(id, ticket) => {
                 tokio::spawn(inspect(docker.clone(), id, ticket, answers.clone()));
             }
@@ -106,6 +127,27 @@ async fn list(
             }
             // Counting goes on. Docker is asked again when its events come back, and every so often.
             Err(error) => log::warn!("{:#}", anyhow::Error::from(error)),
+        }
+    }
+}
+
+async fn connect(
+    docker: Docker,
+    mut networks: mpsc::UnboundedReceiver<String>,
+    answers: mpsc::UnboundedSender<Answer>,
+) {
+    while let Some(first) = networks.recv().await {
+        // An answer holds for every question that was asked before it.
+        let mut asked = BTreeSet::from([first]);
+        while let Ok(next) = networks.try_recv() {
+            asked.insert(next);
+        }
+        for network in asked {
+            match docker.connected(&network).await {
+                // Nobody waits for the answer any more when the daemon ends.
+                Ok(connected) => drop(connected.map(|connected| answers.send(Answer::Connected(connected)))),
+                Err(error) => log::warn!("{:#}", anyhow::Error::from(error)),
+            }
         }
     }
 }

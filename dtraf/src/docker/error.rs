@@ -12,6 +12,7 @@ pub(crate) enum Operation {
     ListContainers,
     ListNetworks,
     Inspect(String),
+    InspectNetwork(String),
 }
 
 impl fmt::Display for Operation {
@@ -20,6 +21,7 @@ impl fmt::Display for Operation {
             Self::ListContainers => f.write_str("list containers"),
             Self::ListNetworks => f.write_str("list networks"),
             Self::Inspect(name) => write!(f, "inspect container {name}"),
+            Self::InspectNetwork(id) => write!(f, "inspect network {id}"),
         }
     }
 }

@@ -27,8 +27,11 @@ const NOT_LABELS: [&str; 8] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DockerEvent {
     Container(ContainerEvent),
-    /// It was connected to a network or disconnected from one: inspect it.
-    EndpointsChanged(ContainerId),
+    /// It was connected to a network, given by its id, or disconnected from one: inspect it.
+    EndpointsChanged {
+        container: ContainerId,
+        network: String,
+    },
     /// A network was made or removed: list them.
     NetworksChanged,
     /// Subscribed, now or again: events before this one may be missing. List everything.
@@ -133,9 +136,10 @@ fn read(event: EventMessage) -> Option<DockerEvent> {
             Some(DockerEvent::Container(ContainerEvent { id, action, name, image, labels }))
         }
         EventMessageTypeEnum::NETWORK => match action.as_str() {
-            "connect" | "disconnect" => {
-                Some(DockerEvent::EndpointsChanged(attributes.get("container")?.parse().ok()?))
-            }
+            "connect" | "disconnect" => Some(DockerEvent::EndpointsChanged {
+                container: attributes.get("container")?.parse().ok()?,
+                network: actor.id?,
+            }),
             "create" | "destroy" | "remove" | "update" => Some(DockerEvent::NetworksChanged),
             _ => None,
         },

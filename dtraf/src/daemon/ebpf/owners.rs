@@ -27,9 +27,9 @@ impl Daemon {
     pub(super) async fn on_docker(&mut self, event: DockerEvent) -> anyhow::Result<()> {
         match event {
             DockerEvent::Container(event) => self.on_container(event)?,
-            DockerEvent::EndpointsChanged(id) => {
-                self.touched.insert(id);
-                self.desk.inspect(id);
+            DockerEvent::EndpointsChanged { container, .. } => {
+                self.touched.insert(container);
+                self.desk.inspect(container);
             }
             DockerEvent::NetworksChanged => self.desk.list(),
             DockerEvent::Lost => self.reconcile().await?,
@@ -97,6 +97,8 @@ impl Daemon {
             Answer::Failed(id, ticket) => {
                 self.desk.is_latest(id, ticket);
             }
+            // Links tell of them sooner.
+            Answer::Connected(_) => {}
         }
         self.resolve().await
     }
