@@ -1,0 +1,32 @@
+//! The nftables backend: the accounts of the iptables recipe in a table of dtraf's own, for hosts without a DOCKER-USER
+//! chain, and at a cost per packet that does not grow with the number of containers.
+//!
+//! ```text
+//! packet ─► chain forward ─► map: address (and port) ─► counter
+//! ```
+//!
+//! Counters are objects of their own, and the maps point to them. A container that moves, goes or comes back changes what
+//! points where, never a counter: no packet is lost or counted twice by it. Every change is one transaction of `nft`.
+//! Nothing outside of `table inet dtraf` is read or written, and no rule in it decides about a packet.
+//!
+//! Non-first fragments have no port: they count for the address alone, as iptables has it. Where connections are tracked
+//! (wherever Docker translates addresses) packets are put together before they get here. What a flow table has taken over
+//! is seen by no firewall rule, this one included.
+
+mod arrange;
+pub(crate) mod error;
+mod listing;
+mod name;
+mod place;
+mod plan;
+mod program;
+mod skeleton;
+mod standing;
+
+pub(crate) use self::error::NftError;
+pub(crate) use self::plan::{Plan, plan};
+pub(crate) use self::program::Nft;
+pub(crate) use self::standing::Standing;
+
+#[cfg(test)]
+mod tests;
