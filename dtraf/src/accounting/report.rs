@@ -6,6 +6,7 @@
 mod rate;
 mod select;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use dtraf_common::abi::Role;
@@ -42,21 +43,36 @@ pub(crate) struct Origin {
     pub(crate) kernel: String,
 }
 
-/// What counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What counts. In the order in which they are preferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Backend {
     Ebpf,
+    /// Rules in `DOCKER-USER`.
     Iptables,
+    /// A table of dtraf's own.
     Nft,
 }
 
 impl Backend {
+    /// The better ones first.
+    pub(crate) const ALL: [Self; 3] = [Self::Ebpf, Self::Iptables, Self::Nft];
+
     /// What its figures are shown in.
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::Ebpf => Unit::Wire,
             Self::Iptables | Self::Nft => Unit::SkbIp,
         }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ebpf => "eBPF",
+            Self::Iptables => "iptables",
+            Self::Nft => "nftables",
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use dtraf_common::packet::protocol as number;
 
 use crate::accounting::amount::Unit;
 use crate::accounting::attribution::{Reason, Uncounted};
+use crate::accounting::blind::BlindSpot;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::PublishedPort;
 use crate::accounting::report::{Backend, RowState};
@@ -143,6 +144,20 @@ pub(crate) fn uncounted(uncounted: &Uncounted) -> &'static str {
         Uncounted::UnknownNamespace => "unknown_namespace",
         Uncounted::NotRunning => "not_running",
         Uncounted::NoInterface => "no_interface",
+    }
+}
+
+pub(crate) fn blind_spot(spot: BlindSpot) -> &'static str {
+    match spot {
+        BlindSpot::Wire => "wire",
+        BlindSpot::Scopes => "scopes",
+        BlindSpot::ClientPorts => "client_ports",
+        BlindSpot::HostTraffic => "host_traffic",
+        BlindSpot::SameBridge(Family::V4) => "same_bridge_ipv4",
+        BlindSpot::SameBridge(Family::V6) => "same_bridge_ipv6",
+        BlindSpot::Ipv6 => "ipv6",
+        BlindSpot::NonIp => "non_ip",
+        BlindSpot::Earlier => "earlier",
     }
 }
 
