@@ -13,6 +13,7 @@ mod netns;
 mod network;
 mod port;
 mod process;
+mod setup;
 mod summary;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub(crate) use self::catalogue::Catalogue;
 pub(crate) use self::connected::Connected;
 pub(crate) use self::error::{DockerError, Operation};
 pub(crate) use self::events::{Action, ContainerEvent, DockerEvent};
+pub(crate) use self::setup::{Firewall, Rights, Setup, UserlandProxy};
 
 /// Where Docker listens when nobody says otherwise.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -104,6 +106,12 @@ impl Docker {
         &self.engine
     }
 
+    /// How the engine was set up.
+    pub(crate) async fn setup(&self) -> Result<Setup, DockerError> {
+        let answer = self.api.info().await;
+        answer.map(setup::setup).map_err(|source| self.failed(Operation::AskSetup, source))
+    }
+
     /// Subscribes to what happens to containers and networks, for as long as the receiver lives.
     pub(crate) fn events(&self) -> mpsc::Receiver<DockerEvent> {
         events::subscribe(self.api.clone())
@@ -164,7 +172,7 @@ impl Docker {
         }
     }
 
-    async fn networks(&self) -> Result<Vec<Network>, DockerError> {
+    pub(crate) async fn networks(&self) -> Result<Vec<Network>, DockerError> {
         let listed = self.api.list_networks(None).await;
         let listed = listed.map_err(|source| self.failed(Operation::ListNetworks, source))?;
         Ok(listed.into_iter().filter_map(|answer| network::network(answer, self.engine.product)).collect())

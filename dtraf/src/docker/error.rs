@@ -9,6 +9,7 @@ use bollard::errors::Error as ApiError;
 /// What was asked of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
+    AskSetup,
     ListContainers,
     ListNetworks,
     Inspect(String),
@@ -18,6 +19,7 @@ pub(crate) enum Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AskSetup => f.write_str("ask how it was set up"),
             Self::ListContainers => f.write_str("list containers"),
             Self::ListNetworks => f.write_str("list networks"),
             Self::Inspect(name) => write!(f, "inspect container {name}"),
@@ -63,10 +65,20 @@ impl DockerError {
         }
     }
 
+    /// Where the engine was looked for, and why that failed.
+    pub(crate) fn cause(&self) -> String {
+        let (Self::Connect { host, source, .. } | Self::Request { host, source, .. }) = self;
+        format!("{host}: {source}")
+    }
+
+    pub(crate) fn advice(&self) -> Advice {
+        let (Self::Connect { advice, .. } | Self::Request { advice, .. }) = self;
+        *advice
+    }
+
     /// Whether the engine answered, but with something that is not understood.
     pub(super) fn is_unreadable(&self) -> bool {
-        let (Self::Connect { advice, .. } | Self::Request { advice, .. }) = self;
-        *advice == Advice::Report
+        self.advice() == Advice::Report
     }
 }
 
