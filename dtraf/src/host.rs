@@ -6,7 +6,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 use crate::accounting::report::{Backend, Origin};
 
 /// The first release whose features are all there: ring buffers and `CAP_BPF`.
-const OLDEST_KERNEL: (u32, u32) = (5, 8);
+pub(crate) const OLDEST_KERNEL: (u32, u32) = (5, 8);
 
 /// Why dtraf cannot count here.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ fn judge(effective: CapabilitySet, release: &str) -> Result<(), Unfit> {
 }
 
 /// Major and minor version of a release such as `6.1.0-56-cloud-amd64`.
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|character: char| !character.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -1,5 +1,7 @@
-//! Edges that turn what a kernel counted into a [`Snapshot`](crate::accounting::snapshot::Snapshot).
+//! From the host to a [`Snapshot`](crate::accounting::snapshot::Snapshot): what can count here, what does, and what it counted.
 
+pub(crate) mod probe;
+pub(crate) mod select;
 pub(crate) mod ebpf;
 pub(crate) mod nft;
 pub(crate) mod rules;
