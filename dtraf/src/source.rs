@@ -3,5 +3,6 @@
 pub(crate) mod probe;
 pub(crate) mod select;
 pub(crate) mod ebpf;
-pub(crate) mod nft;
 pub(crate) mod rules;
+pub(crate) mod iptables;
+pub(crate) mod nft;

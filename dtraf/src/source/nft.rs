@@ -9,9 +9,10 @@
 //! points where, never a counter: no packet is lost or counted twice by it. Every change is one transaction of `nft`.
 //! Nothing outside of `table inet dtraf` is read or written, and no rule in it decides about a packet.
 //!
-//! Non-first fragments have no port: they count for the address alone, as iptables has it. Where connections are tracked
-//! (wherever Docker translates addresses) packets are put together before they get here. What a flow table has taken over
-//! is seen by no firewall rule, this one included.
+//! Non-first fragments have no port and count for the address alone. (The legacy variant of iptables sees it that way;
+//! the nft variant takes the bytes where a port would be for one.) Where connections are tracked, as wherever Docker
+//! translates addresses, packets are put together before they get here. What a flow table has taken over is seen by no
+//! rule at the forward hook, these included.
 
 mod arrange;
 pub(crate) mod error;

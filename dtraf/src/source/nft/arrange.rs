@@ -7,7 +7,7 @@ use super::name::{CounterName, full_second};
 use super::place::Place;
 use super::standing::Standing;
 use crate::accounting::identity::{ContainerId, Timestamp};
-use crate::accounting::snapshot::{ContainerName, Life};
+use crate::accounting::snapshot::Life;
 use crate::source::rules::{Counted, CounterKey, Tally, Target};
 
 /// Everything that is to stand.
@@ -57,14 +57,7 @@ fn grouped<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>
 
 /// Every counter of the containers that are to be kept: first what counts, then what is retired, then what is put back.
 fn candidates(standing: &Standing, target: &Target<'_>, taken: &mut BTreeSet<CounterName>) -> Vec<Candidate> {
-    let wanted: BTreeSet<ContainerId> = target
-        .wanted
-        .iter()
-        .map(|wanted| {
-            let ContainerName { id, .. } = wanted.container;
-            id
-        })
-        .collect();
+    let wanted: BTreeSet<ContainerId> = target.wanted.iter().map(|wanted| wanted.container.id).collect();
     let is_kept =
         |key: CounterKey| target.containers.contains(&key.container) || wanted.contains(&key.container);
     let places = standing.by_counter();
@@ -138,11 +131,7 @@ impl Arranging {
         for candidate in &pool {
             self.arrangement.counters.insert(candidate.name.clone(), candidate.tally);
         }
-        let counts = |candidate: &Candidate| candidate.life == Life::Live && candidate.place.is_some();
-        // Who counts for an address goes on, then who knows it comes back to it, then anybody moves to it.
-        pool = self.seat(pool, &mut open, |candidate, open| {
-            Some(candidate.address).filter(|address| counts(candidate) && open.contains_key(address))
-        });
+        // Who is at home at an address stays there or comes back to it, those that count there first; then anybody moves.
         pool = self.seat(pool, &mut open, |candidate, open| {
             Some(candidate.address).filter(|address| open.contains_key(address))
         });

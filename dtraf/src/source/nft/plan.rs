@@ -40,7 +40,8 @@ impl Plan {
 fn write(standing: &Standing, arrangement: &Arrangement, script: &mut String) -> fmt::Result {
     standing.skeleton.complete(TABLE, script)?;
     let leaves = |(place, name): (&Place, &Option<CounterName>)| {
-        (arrangement.places.get(place) != name.as_ref()).then(|| (place.map(), place.to_string()))
+        let stays = name.is_some() && arrangement.places.get(place) == name.as_ref();
+        (!stays).then(|| (place.map(), place.to_string()))
     };
     elements("delete", standing.places.iter().filter_map(leaves), script)?;
     for name in standing.counters.keys().filter(|name| !arrangement.counters.contains_key(name)) {

@@ -22,11 +22,6 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Whether there is a table.
-    pub(crate) fn exists(&self) -> bool {
-        self.skeleton.has_table
-    }
-
     pub(crate) fn counted(&self) -> Vec<Counted> {
         let at = self.by_counter();
         let counted = self.counters.iter().map(|(name, tally)| {

@@ -10,6 +10,7 @@ use crate::accounting::fixtures::{at, id};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::PortNumber;
 use crate::accounting::snapshot::{ContainerName, Life};
+use crate::source::nft::name::CounterName;
 use crate::source::nft::plan::plan;
 use crate::source::rules::{Counted, CounterKey, Tally, Target, Wanted};
 
@@ -34,6 +35,8 @@ enum Act {
     DeleteCounter(prop::sample::Index),
     DeleteElement(prop::sample::Index),
     FlushMap(prop::sample::Index),
+    /// Somebody has a place lead to a counter of his own.
+    Misdirect(prop::sample::Index),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -50,6 +53,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => index().prop_map(Act::DeleteCounter),
         1 => index().prop_map(Act::DeleteElement),
         1 => index().prop_map(Act::FlushMap),
+        1 => index().prop_map(Act::Misdirect),
     ]
 }
 
@@ -94,20 +98,20 @@ impl World {
             }
             Act::Restart => self.known.clear(),
             Act::FlushRuleset => self.kernel.table = None,
-            other => self.act_on_table(other),
+            other => self.act_on_table(&other),
         }
     }
 
-    fn act_on_table(&mut self, act: Act) {
+    fn act_on_table(&mut self, act: &Act) {
         let Some(table) = &mut self.kernel.table else { return };
-        match act {
+        match *act {
             Act::Count { place, packets } => {
                 let live = table.maps.iter().filter(|(name, _)| !name.starts_with("retired"));
                 if let Some(counter) = pick(place, live.flat_map(|(_, map)| map.values())) {
                     let more = Tally { packets, bytes: 100 * packets };
                     let tally = table.counters.get_mut(counter).unwrap();
                     *tally = *tally + more;
-                    let name: super::super::name::CounterName = counter.parse().unwrap();
+                    let name: CounterName = counter.parse().unwrap();
                     let truth = self.truth.entry(name.key).or_default();
                     *truth = *truth + more;
                 }
@@ -123,6 +127,13 @@ impl World {
             Act::DeleteElement(index) => {
                 if let Some(map) = pick(index, table.maps.values_mut()) {
                     map.pop_first();
+                }
+            }
+            Act::Misdirect(index) => {
+                table.counters.insert("theirs".to_owned(), Tally::default());
+                let places = table.maps.values_mut().flat_map(|map| map.values_mut());
+                if let Some(counter) = pick(index, places) {
+                    "theirs".clone_into(counter);
                 }
             }
             Act::FlushMap(index) => pick(index, table.maps.values_mut()).unwrap().clear(),

@@ -1,0 +1,221 @@
+//! The laws on [`Target`], for one table: which counters stay, go, and come, and with what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Added, Change};
+use crate::accounting::identity::Timestamp;
+use crate::source::iptables::rule::Rule;
+use crate::source::iptables::standing::{LineNumber, Place, Spot, Table};
+use crate::source::rules::{Counted, CounterKey, Tally, Target, Wanted, family_of};
+
+/// A counter of a container, at one of its addresses.
+type At = (CounterKey, IpAddr);
+
+/// What was counted, and has no rule now that could go on with it.
+#[derive(Debug)]
+struct Loose<'a> {
+    address: IpAddr,
+    name: &'a str,
+    since: Timestamp,
+    tally: Tally,
+    /// The line it stands in; none if that was taken away.
+    line: Option<LineNumber<'a>>,
+    /// It stands where retired ones do, and may stay there.
+    is_settled: bool,
+}
+
+pub(super) fn reconcile<'a>(table: &'a Table, target: &Target<'a>, literal_rules: usize) -> Change<'a> {
+    let mut change = Change::default();
+    let owners: BTreeMap<IpAddr, &Wanted> = target
+        .wanted
+        .iter()
+        .filter(|wanted| family_of(wanted.address) == table.family)
+        .map(|wanted| (wanted.address, wanted))
+        .collect();
+    let (kept, mut loose) = sort(table, target, &owners, &mut change);
+    for (key, lost) in missing(table, target) {
+        loose.entry(key).or_default().push(lost);
+    }
+    let open: Vec<At> = owners
+        .values()
+        .flat_map(|wanted| wanted.keys().map(|key| (key, wanted.address)))
+        .filter(|at| !kept.contains_key(at))
+        .collect();
+    let shares = share_out(&open, &mut loose);
+    let places = Places::new(kept.values(), &open, literal_rules);
+    for at in open {
+        let (key, address) = at;
+        let carried = shares.get(&at).map(Vec::as_slice).unwrap_or_default();
+        change.removed.extend(carried.iter().filter_map(|loose| loose.line));
+        let since = carried.iter().map(|loose| loose.since).min().unwrap_or(target.now);
+        let name = owners.get(&address).map_or("", |wanted| wanted.container.name.as_str());
+        let rule = Rule::new(key, name, address, since, Tally::default());
+        let tally = carried.iter().map(|loose| loose.tally).sum();
+        change.added.push(Added { rule, tally, place: places.of(address) });
+    }
+    retire(loose, &mut change);
+    change
+}
+
+/// Which of the rules that stand go on counting, and what the others counted.
+fn sort<'a>(
+    table: &'a Table,
+    target: &Target<'_>,
+    owners: &BTreeMap<IpAddr, &Wanted>,
+    change: &mut Change<'a>,
+) -> (BTreeMap<At, Spot<'a>>, BTreeMap<CounterKey, Vec<Loose<'a>>>) {
+    let mut standing = BTreeMap::<At, Vec<Spot<'a>>>::new();
+    for spot in table.spots() {
+        if target.containers.contains(&spot.rule.key.container) {
+            standing.entry(spot.at()).or_default().push(spot);
+        } else {
+            change.removed.insert(spot.line);
+        }
+    }
+    let mut kept = BTreeMap::new();
+    let mut loose = BTreeMap::<CounterKey, Vec<Loose<'a>>>::new();
+    for (at, spots) in standing {
+        let (key, address) = at;
+        let is_live = |spot: &Spot<'_>| matches!(spot.place, Place::Literal | Place::Leaf);
+        let most = spots.iter().max_by_key(|spot| (spot.tally.bytes, spot.tally.packets, is_live(spot)));
+        let Some(best) = most.copied() else { continue };
+        let others = || spots.iter().filter(|spot| spot.line != best.line);
+        change.removed.extend(others().map(|spot| spot.line));
+        // `-D` takes the first of those that are alike.
+        let is_alike = |it: &Spot<'_>| it.line.chain == best.line.chain && it.rule == best.rule;
+        let is_hidden = others().any(|it| is_alike(it) && it.line > best.line);
+        let is_at_home = owners.get(&address).is_some_and(|wanted| wanted.container.id == key.container);
+        if is_at_home && is_live(&best) && !is_hidden {
+            kept.insert(at, best);
+        } else {
+            let is_settled = best.place == Place::Retired && !is_hidden;
+            if !is_settled {
+                change.removed.insert(best.line);
+            }
+            loose.entry(key).or_default().push(Loose::standing(&best, is_settled));
+        }
+    }
+    (kept, loose)
+}
+
+/// Counters that were known and do not stand any more. One that another process has moved in the meantime is not missing: it
+/// is known by its beginning.
+fn missing<'a>(table: &Table, target: &Target<'a>) -> Vec<(CounterKey, Loose<'a>)> {
+    let mut known = BTreeMap::<At, &Counted>::new();
+    let of_family = target.known.iter().filter(|it| it.key.family == table.family);
+    for counted in of_family.filter(|it| target.containers.contains(&it.key.container)) {
+        let most = known.entry((counted.key, counted.address)).or_insert(counted);
+        if most.tally.bytes < counted.tally.bytes {
+            *most = counted;
+        }
+    }
+    let standing: BTreeSet<At> = table.spots().map(|spot| spot.at()).collect();
+    let mut moved = BTreeMap::<(CounterKey, Timestamp), usize>::new();
+    for spot in table.spots().filter(|spot| !known.contains_key(&spot.at())) {
+        *moved.entry((spot.rule.key, spot.rule.since())).or_default() += 1;
+    }
+    known.retain(|at, counted| {
+        let is_moved = |count: &mut usize| {
+            let is_one = *count > 0;
+            *count -= usize::from(is_one);
+            is_one
+        };
+        !standing.contains(at) && !moved.get_mut(&(counted.key, counted.since)).is_some_and(is_moved)
+    });
+    known.into_values().map(|counted| (counted.key, Loose::missing(counted))).collect()
+}
+
+/// Who goes on with what is loose: the same address if it is open, else another of the container's. Nothing stays loose of a
+/// key that is open anywhere.
+fn share_out<'a>(
+    open: &[At],
+    loose: &mut BTreeMap<CounterKey, Vec<Loose<'a>>>,
+) -> BTreeMap<At, Vec<Loose<'a>>> {
+    let mut by_key = BTreeMap::<CounterKey, Vec<IpAddr>>::new();
+    for (key, address) in open {
+        by_key.entry(*key).or_default().push(*address);
+    }
+    let mut shares = BTreeMap::<At, Vec<Loose<'a>>>::new();
+    for (key, addresses) in by_key {
+        let (same, others): (Vec<_>, Vec<_>) =
+            loose.remove(&key).into_iter().flatten().partition(|loose| addresses.contains(&loose.address));
+        for loose in same {
+            shares.entry((key, loose.address)).or_default().push(loose);
+        }
+        for loose in others {
+            let is_free = |address: &&IpAddr| !shares.contains_key(&(key, **address));
+            let address = addresses.iter().find(is_free).unwrap_or(&addresses[0]);
+            shares.entry((key, *address)).or_default().push(loose);
+        }
+    }
+    shares
+}
+
+/// What nobody goes on with is kept.
+fn retire(loose: BTreeMap<CounterKey, Vec<Loose<'_>>>, change: &mut Change<'_>) {
+    for (key, loose) in loose {
+        for loose in loose.into_iter().filter(|loose| !loose.is_settled) {
+            let rule = Rule::new(key, loose.name, loose.address, loose.since, Tally::default());
+            change.added.push(Added { rule, tally: loose.tally, place: Place::Retired });
+        }
+    }
+}
+
+/// Where the rules of an address stand: together with those that stand already.
+struct Places {
+    by_address: BTreeMap<IpAddr, Place>,
+}
+
+impl Places {
+    fn new<'a>(kept: impl Iterator<Item = &'a Spot<'a>>, open: &[At], literal_rules: usize) -> Self {
+        let mut by_address = BTreeMap::new();
+        let mut literal = 0;
+        for spot in kept {
+            literal += usize::from(spot.place == Place::Literal);
+            let place = by_address.entry(spot.rule.address).or_insert(spot.place);
+            *place = spot.place.min(*place);
+        }
+        let mut new = BTreeMap::<IpAddr, usize>::new();
+        for (_, address) in open {
+            match by_address.get(address) {
+                Some(place) => literal += usize::from(*place == Place::Literal),
+                None => *new.entry(*address).or_default() += 1,
+            }
+        }
+        for (address, rules) in new {
+            let fits = literal + rules <= literal_rules;
+            literal += if fits { rules } else { 0 };
+            by_address.insert(address, if fits { Place::Literal } else { Place::Leaf });
+        }
+        Self { by_address }
+    }
+
+    fn of(&self, address: IpAddr) -> Place {
+        self.by_address.get(&address).copied().unwrap_or(Place::Leaf)
+    }
+}
+
+impl<'a> Loose<'a> {
+    fn standing(spot: &Spot<'a>, is_settled: bool) -> Self {
+        Self {
+            address: spot.rule.address,
+            name: spot.rule.name(),
+            since: spot.rule.since(),
+            tally: spot.tally,
+            line: Some(spot.line),
+            is_settled,
+        }
+    }
+
+    fn missing(counted: &'a Counted) -> Self {
+        Self {
+            address: counted.address,
+            name: &counted.name,
+            since: counted.since,
+            tally: counted.tally,
+            line: None,
+            is_settled: false,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A change -> the commands that make it, in an order in which each can be carried out.
+//!
+//! A chain that counts is never emptied and a rule never written again: packets pass meanwhile. Lines of others stay where
+//! they are, in chains of dtraf's, too; a chain that holds one, or that one leads to, is not removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use dtraf_common::abi::Direction;
+
+use super::{Added, Change, preset};
+use crate::source::iptables::chain::{Branch, DOCKER_USER, Line, RETIRED, is_ours, jump, leaf};
+use crate::source::iptables::standing::{LineNumber, Place, Table, end};
+use crate::source::iptables::tree::{Tree, tree};
+use crate::source::rules::Matched;
+
+/// How many bits of an address a chain decides: a packet meets up to four lines of each.
+const STRIDE: u8 = 2;
+
+/// What stands of dtraf's besides its counters, and what is to stand.
+struct Frame<'a> {
+    table: &'a Table,
+    change: &'a Change<'a>,
+    tree: Tree,
+    /// Every chain that is needed, with those of the tree.
+    chains: BTreeSet<String>,
+}
+
+pub(super) fn script(table: &Table, change: &Change<'_>) -> Vec<String> {
+    let frame = Frame::new(table, change);
+    let mut commands = Vec::new();
+    commands.extend(frame.new_chains());
+    commands.extend(frame.deletions());
+    commands.extend(frame.catch_alls_behind_their_ports());
+    commands.extend(frame.new_branches());
+    commands.extend(frame.new_rules());
+    commands.extend(frame.new_jumps());
+    commands.extend(frame.old_chains());
+    commands
+}
+
+impl<'a> Frame<'a> {
+    fn new(table: &'a Table, change: &'a Change<'a>) -> Self {
+        let stay = || table.spots().filter(|spot| !change.removed.contains(&spot.line));
+        let kept = stay().map(|spot| (spot.place, spot.rule.address));
+        let added = change.added.iter().map(|added| (added.place, added.rule.address));
+        let placed: Vec<(Place, IpAddr)> = kept.chain(added).collect();
+        let addresses: BTreeSet<IpAddr> =
+            placed.iter().filter(|(place, _)| *place == Place::Leaf).map(|(_, address)| *address).collect();
+        let mut grown = Tree::new();
+        let mut chains = BTreeSet::new();
+        for direction in Direction::ALL {
+            grown.extend(tree(table.family, direction, &addresses, STRIDE));
+            chains.extend(addresses.iter().map(|address| leaf(direction, *address)));
+        }
+        chains.extend(grown.keys().cloned());
+        if placed.iter().any(|(place, _)| *place == Place::Retired) {
+            chains.insert(RETIRED.to_owned());
+        }
+        Self { table, change, tree: grown, chains }
+    }
+
+    fn new_chains(&self) -> impl Iterator<Item = String> {
+        let missing = self.chains.iter().filter(|chain| !self.table.chains.contains_key(*chain));
+        missing.map(|chain| format!(":{chain} - [0:0]"))
+    }
+
+    /// Lines that have to go. The first of a chain goes first: the programs search from there.
+    fn gone(&self) -> impl Iterator<Item = (LineNumber<'a>, String)> {
+        let mut seen = BTreeSet::<(&str, &Branch)>::new();
+        self.table.lines().filter_map(move |(at, line)| {
+            let spec = match line {
+                Line::Counter(rule, _) => self.change.removed.contains(&at).then(|| rule.spec()),
+                Line::Jump(direction) => (!self.is_led_to(*direction)).then(|| jump(*direction)),
+                Line::Branch(branch) => {
+                    let is_needed = self.tree.get(at.chain).is_some_and(|lines| lines.contains(branch));
+                    (!is_needed || !seen.insert((at.chain, branch))).then(|| branch.spec())
+                }
+                Line::Foreign | Line::End => None,
+            };
+            spec.map(|spec| (at, spec))
+        })
+    }
+
+    fn deletions(&self) -> impl Iterator<Item = String> {
+        self.gone().map(|(at, spec)| format!("-D {} {spec}", at.chain))
+    }
+
+    /// Whether the line that leads to a tree may stay: there is one, packets come to it, and the tree is needed.
+    fn is_led_to(&self, direction: Direction) -> bool {
+        let lines = self.table.chains.get(DOCKER_USER).map_or(&[][..], Vec::as_slice);
+        let mut standing = (1..).zip(lines).filter(|(_, line)| **line == Line::Jump(direction));
+        let first = standing.next().is_some_and(|(number, _)| number < end(lines));
+        !self.tree.is_empty() && first && standing.next().is_none()
+    }
+
+    /// A catch-all whose ports stand already goes behind them: a dump that is read from the top must not show more for a
+    /// port than for all. The last of a chain goes first, so that the numbers of the others still hold.
+    fn catch_alls_behind_their_ports(&self) -> Vec<String> {
+        let behind = self.last_ports();
+        let numbered = self.change.added.iter().filter_map(|added| Some((behind.of(added)?, added)));
+        let mut numbered: Vec<(usize, &Added)> = numbered.collect();
+        numbered.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        numbered.into_iter().map(|(number, added)| self.insertion(&chain_of(added), number, added)).collect()
+    }
+
+    fn last_ports(&self) -> LastPorts<'a> {
+        let gone: BTreeSet<LineNumber<'_>> = self.gone().map(|(at, _)| at).collect();
+        let mut last = BTreeMap::new();
+        for (chain, lines) in &self.table.chains {
+            let stay =
+                (1..).zip(lines).filter(|(number, _)| !gone.contains(&LineNumber { chain, number: *number }));
+            for (number, (_, line)) in (1..).zip(stay) {
+                if let Line::Counter(rule, _) = line
+                    && rule.key.matched != Matched::All
+                {
+                    last.insert((chain.as_str(), rule.address), number);
+                }
+            }
+        }
+        LastPorts(last)
+    }
+
+    fn new_branches(&self) -> impl Iterator<Item = String> {
+        let lines = self.tree.iter().flat_map(|(chain, lines)| lines.iter().map(move |line| (chain, line)));
+        let standing: BTreeSet<(&str, &Branch)> = self
+            .table
+            .lines()
+            .filter_map(|(at, line)| match line {
+                Line::Branch(branch) => Some((at.chain, branch)),
+                Line::Counter(..) | Line::Jump(_) | Line::Foreign | Line::End => None,
+            })
+            .collect();
+        lines
+            .filter(move |(chain, line)| !standing.contains(&(chain.as_str(), *line)))
+            .map(|(chain, line)| format!("-A {chain} {}", line.spec()))
+    }
+
+    /// Each at the top, from the last to the first, so that no line's number must be known.
+    fn new_rules(&self) -> impl Iterator<Item = String> {
+        let behind = self.last_ports();
+        let others = self.change.added.iter().rev().filter(move |added| behind.of(added).is_none());
+        others.map(|added| self.insertion(&chain_of(added), 1, added))
+    }
+
+    fn new_jumps(&self) -> impl Iterator<Item = String> {
+        let missing = Direction::ALL.into_iter().filter(|it| !self.tree.is_empty() && !self.is_led_to(*it));
+        missing.map(|direction| format!("-I {DOCKER_USER} 1 {}", jump(direction)))
+    }
+
+    fn old_chains(&self) -> impl Iterator<Item = String> {
+        let is_empty = |chain: &str, lines: &[Line]| {
+            (1..).zip(lines).all(|(number, line)| match line {
+                Line::Counter(..) => self.change.removed.contains(&LineNumber { chain, number }),
+                Line::Branch(_) | Line::Jump(_) => true,
+                Line::Foreign | Line::End => false,
+            })
+        };
+        let gone = self.table.chains.iter().filter(move |(chain, lines)| {
+            let may_go = is_ours(chain) && !self.chains.contains(*chain) && !self.table.held.contains(*chain);
+            may_go && is_empty(chain, lines)
+        });
+        gone.map(|(chain, _)| format!("-X {chain}"))
+    }
+
+    fn insertion(&self, chain: &str, number: usize, added: &Added) -> String {
+        let (counter, rule) = preset(self.table.presets, &added.rule, added.tally);
+        format!("[{}:{}] -I {chain} {number} {}", counter.packets, counter.bytes, rule.spec())
+    }
+}
+
+/// The last line for a port of each address, by its chain and as it is numbered once lines have been deleted.
+struct LastPorts<'a>(BTreeMap<(&'a str, IpAddr), usize>);
+
+impl LastPorts<'_> {
+    /// Where a catch-all goes that has its ports before it.
+    fn of(&self, added: &Added) -> Option<usize> {
+        let chain = chain_of(added);
+        let last = self.0.get(&(chain.as_str(), added.rule.address))?;
+        (added.place != Place::Retired && added.rule.key.matched == Matched::All).then_some(last + 1)
+    }
+}
+
+fn chain_of(added: &Added) -> String {
+    match added.place {
+        Place::Literal => DOCKER_USER.to_owned(),
+        Place::Leaf => leaf(added.rule.key.direction, added.rule.address),
+        Place::Retired | Place::Stray => RETIRED.to_owned(),
+    }
+}
+
+/// What stands of dtraf's, line by line, as it could be made again.
+pub(super) fn again(table: &Table, at_the_end: bool) -> impl Iterator<Item = String> {
+    let mut top = 0;
+    table.lines().filter_map(move |(at, line)| {
+        let (counter, spec) = match line {
+            Line::Counter(rule, counter) => {
+                let (counter, rule) = preset(table.presets, rule, rule.carried + *counter);
+                (format!("[{}:{}] ", counter.packets, counter.bytes), rule.spec())
+            }
+            Line::Jump(direction) => (String::new(), jump(*direction)),
+            Line::Branch(branch) => (String::new(), branch.spec()),
+            Line::Foreign | Line::End => return None,
+        };
+        top += usize::from(at.chain == DOCKER_USER);
+        Some(if at.chain == DOCKER_USER && !at_the_end {
+            format!("{counter}-I {DOCKER_USER} {top} {spec}\n")
+        } else {
+            format!("{counter}-A {} {spec}\n", at.chain)
+        })
+    })
+}
