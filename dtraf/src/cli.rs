@@ -1,5 +1,6 @@
 //! What was typed. What it means is [`crate::config`]'s business.
 
+pub(crate) mod rules;
 pub(crate) mod values;
 
 use std::path::PathBuf;
@@ -7,9 +8,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::rules::RulesArgs;
 use self::values::{
     AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope, absolute_path, interval,
 };
+use crate::source::iptables::plan::LITERAL_RULES;
 
 /// Counts the traffic of Docker containers, in the kernel and to the byte.
 ///
@@ -52,12 +55,16 @@ Examples:
   dtraf run                          count, and watch
   dtraf run --once --format json     attach, read once, leave everything counting
   dtraf stats --ports web            what was counted for one container, by port
+  dtraf doctor                       what this host can do, and what is in the way
+  dtraf doctor                       what this host can do, and what is in the way
   dtraf uninstall                    detach and remove everything";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(RunArgs),
     Stats(StatsArgs),
+    Rules(RulesArgs),
+    Doctor(DoctorArgs),
     Uninstall(UninstallArgs),
 }
 
@@ -123,6 +130,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) ports_per_container: u32,
 
+    /// With iptables: rules that may stand in DOCKER-USER itself, as by hand
+    ///
+    /// Every packet meets all of them. The rules of further containers stand in chains of dtraf's own, below a tree that
+    /// leads a packet past those of other containers.
+    #[arg(long, value_name = "N", default_value_t = LITERAL_RULES)]
+    pub(crate) literal_rules: usize,
+
     /// Count traffic with these addresses in this scope (internet, lan, host or container); may be repeated
     ///
     /// For example 203.0.113.0/24=lan. The longest prefix that holds an address decides; for the same prefix, yours goes
@@ -139,6 +153,10 @@ pub(crate) struct RunArgs {
 /// Reads the counters that `dtraf run` keeps or has left counting; attaches nothing.
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
+    /// Whose counters to read; auto takes the best that there are any of
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub(crate) backend: BackendChoice,
+
     /// Only these containers, by name or by the beginning of their id
     #[arg(value_name = "CONTAINER")]
     pub(crate) containers: Vec<String>,
@@ -153,6 +171,23 @@ pub(crate) struct StatsArgs {
 
     #[command(flatten)]
     pub(crate) look: LookArgs,
+
+    #[command(flatten)]
+    pub(crate) pins: PinArgs,
+}
+
+/// Say what this host can do, and what is in the way
+///
+/// Looks at the kernel, the privileges, Docker and the firewall; says which backend `dtraf run` would take, why no better one,
+/// what each of them would not see here, which running containers cannot be counted, and what to do about each. Changes
+/// nothing. Works without root and without Docker, and sees less then.
+///
+/// The exit status is 0 when something can count on this host, and 1 otherwise.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// A report for people, or one line of JSON
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatChoice>,
 
     #[command(flatten)]
     pub(crate) pins: PinArgs,
@@ -196,10 +231,13 @@ pub(crate) struct LookArgs {
     pub(crate) no_trunc: bool,
 }
 
+/// Where systemd mounts it.
+pub(crate) const BPFFS: &str = "/sys/fs/bpf";
+
 #[derive(Debug, Args)]
 pub(crate) struct PinArgs {
     /// A mounted bpf file system, below which maps and links are pinned
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf", value_parser = absolute_path)]
+    #[arg(long, value_name = "DIR", default_value = BPFFS, value_parser = absolute_path)]
     pub(crate) bpffs: PathBuf,
 }
 

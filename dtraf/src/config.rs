@@ -1,5 +1,7 @@
 //! What was meant, complete and consistent, before the host is touched.
 
+pub(crate) mod rules;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,30 +9,37 @@ use std::time::Duration;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
 
-pub(crate) use crate::cli::values::BackendChoice;
-use crate::cli::values::{AttachChoice, FormatChoice, UnitsChoice, UserScope};
-use crate::cli::{Cli, Command, LookArgs, RunArgs, StatsArgs, UninstallArgs};
+use self::rules::Rules;
+use crate::accounting::report::Backend;
+use crate::cli::values::{AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope};
+use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, UninstallArgs};
 use crate::source::ebpf::{HookChoice, Limits};
+use crate::source::select::Wanted;
 use crate::terminal::Stdout;
+use crate::view::doctor::Look;
 use crate::view::units::Units;
-use crate::view::{Detail, Fit, Format, Paint, RateUnit, View};
+use crate::view::{Detail, Fit, Format, RateUnit, View};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Config {
     Run(Run),
     Stats(Stats),
+    Rules(Rules),
+    Doctor(Doctor),
     Uninstall(Uninstall),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    pub(crate) backend: BackendChoice,
+    pub(crate) backend: Wanted,
     pub(crate) hooks: HookChoice,
     pub(crate) pace: Pace,
     /// `None`: nothing is printed.
     pub(crate) view: Option<View>,
     pub(crate) trace: Option<String>,
+    /// How many rules may stand in `DOCKER-USER` itself.
+    pub(crate) literal_rules: usize,
     pub(crate) limits: Limits,
     /// What the user says of networks; none twice.
     pub(crate) scopes: Vec<(IpNet, Scope)>,
@@ -41,8 +50,15 @@ pub(crate) struct Run {
 pub(crate) struct Stats {
     /// All when empty.
     pub(crate) containers: Vec<String>,
+    pub(crate) backend: Wanted,
     pub(crate) pace: Pace,
     pub(crate) view: View,
+    pub(crate) bpffs: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Doctor {
+    pub(crate) look: Look,
     pub(crate) bpffs: PathBuf,
 }
 
@@ -81,6 +97,8 @@ impl Config {
         Ok(match cli.command {
             Command::Run(args) => Self::Run(Run::resolve(args, stdout)?),
             Command::Stats(args) => Self::Stats(Stats::resolve(args, stdout)),
+            Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
+            Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
         })
     }
@@ -100,7 +118,8 @@ impl Config {
 impl Run {
     fn resolve(args: RunArgs, stdout: Stdout) -> Result<Self, ConfigError> {
         Ok(Self {
-            backend: args.backend,
+            backend: wanted(args.backend),
+            literal_rules: args.literal_rules,
             hooks: match args.attach {
                 AttachChoice::Auto => HookChoice::Auto,
                 AttachChoice::Tcx => HookChoice::Tcx,
@@ -113,6 +132,15 @@ impl Run {
             scopes: scopes(&args.scopes)?,
             bpffs: args.pins.bpffs,
         })
+    }
+}
+
+fn wanted(choice: BackendChoice) -> Wanted {
+    match choice {
+        BackendChoice::Auto => Wanted::Auto,
+        BackendChoice::Ebpf => Wanted::Only(Backend::Ebpf),
+        BackendChoice::Iptables => Wanted::Only(Backend::Iptables),
+        BackendChoice::Nft => Wanted::Only(Backend::Nft),
     }
 }
 
@@ -139,10 +167,18 @@ impl Stats {
     fn resolve(args: StatsArgs, stdout: Stdout) -> Self {
         Self {
             containers: args.containers,
+            backend: wanted(args.backend),
             pace: if args.watch { Pace::Every(args.interval) } else { Pace::Once },
             view: view(&args.look, stdout),
             bpffs: args.pins.bpffs,
         }
+    }
+}
+
+impl Doctor {
+    fn resolve(args: DoctorArgs, stdout: Stdout) -> Self {
+        let look = Look { format: format(args.format), width: stdout.fit().width(), paint: stdout.paint() };
+        Self { look, bpffs: args.pins.bpffs }
     }
 }
 
@@ -154,25 +190,22 @@ impl Uninstall {
 
 fn view(look: &LookArgs, stdout: Stdout) -> View {
     View {
-        format: match look.format {
-            Some(FormatChoice::Json) => Format::Json,
-            Some(FormatChoice::Table) | None => Format::Table,
-        },
+        format: format(look.format),
         detail: if look.ports { Detail::Ports } else { Detail::Containers },
         units: match look.units {
             UnitsChoice::Si => Units::Si,
             UnitsChoice::Iec => Units::Iec,
         },
         rate_unit: if look.bits { RateUnit::Bits } else { RateUnit::Bytes },
-        fit: match stdout {
-            _ if look.no_trunc => Fit::Whole,
-            Stdout::Terminal { columns, .. } => Fit::Columns(columns),
-            Stdout::Elsewhere => Fit::Rows,
-        },
-        paint: match stdout {
-            Stdout::Terminal { paint, .. } => paint,
-            Stdout::Elsewhere => Paint::Plain,
-        },
+        fit: if look.no_trunc { Fit::Whole } else { stdout.fit() },
+        paint: stdout.paint(),
+    }
+}
+
+fn format(choice: Option<FormatChoice>) -> Format {
+    match choice {
+        Some(FormatChoice::Json) => Format::Json,
+        Some(FormatChoice::Table) | None => Format::Table,
     }
 }
 
@@ -181,6 +214,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::view::Paint;
 
     const TERMINAL: Stdout = Stdout::Terminal { columns: 100, rows: 30, paint: Paint::Colour };
 
@@ -245,5 +279,17 @@ mod tests {
         };
         assert_eq!(pace("stats web"), Pace::Once);
         assert_eq!(pace("stats --watch --interval 2s"), Pace::Every(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn the_doctors_lines_fit_the_terminal_and_are_plain_elsewhere() {
+        let look = |typed, stdout| match resolve(typed, stdout).unwrap() {
+            Config::Doctor(doctor) => doctor.look,
+            other => panic!("{typed}: {other:?}"),
+        };
+        let table = Look { format: Format::Table, width: Some(100), paint: Paint::Colour };
+        assert_eq!(look("doctor", TERMINAL), table);
+        let json = Look { format: Format::Json, width: None, paint: Paint::Plain };
+        assert_eq!(look("doctor --format json", Stdout::Elsewhere), json);
     }
 }

@@ -3,18 +3,24 @@
 mod desk;
 mod ebpf;
 mod print;
+mod rules;
 mod signals;
 
 use std::time::Duration;
 
+use anyhow::bail;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::print::Printer;
 use self::signals::Signals;
+use crate::accounting::report::{Backend, Refused};
 use crate::config::Run;
 use crate::docker::Docker;
-use crate::host;
 use crate::links::Links;
+use crate::source::probe::{Facts, probe};
+use crate::source::rules::set::RuleSet;
+use crate::source::select::{Refusal, Wanted, blind_spots, select};
+use crate::{host, source};
 
 /// What every backend needs of the host.
 struct Host {
@@ -30,9 +36,69 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     let links = Links::connect()?;
     let docker = Docker::connect(links.clone()).await?;
     let signals = Signals::new()?;
-    let counting = ebpf::start(&config)?;
-    let printer = Printer::new(config.view, host::origin());
-    ebpf::run(counting, config, Host { links, docker, signals, printer }).await
+    let facts = probe(&config.bpffs, Ok(&docker), &links).await;
+    let (counting, refused) = choose(&config, &facts)?;
+    let backend = counting.backend();
+    for Refused { backend: better, reason } in &refused {
+        log::info!("{backend} counts, and not {better}: {reason}");
+    }
+    let origin = host::origin(backend, blind_spots(backend, &facts), refused);
+    for spot in &origin.blind_spots {
+        log::info!("not seen by {backend}: {spot}");
+    }
+    let host = Host { links, docker, signals, printer: Printer::new(config.view, origin) };
+    match counting {
+        Counting::Ebpf(counting) => ebpf::run(*counting, config, host).await,
+        Counting::Rules(rules) => rules::run(rules, config, host).await,
+    }
+}
+
+/// What was found to count, and has not begun.
+enum Counting {
+    Ebpf(Box<source::ebpf::Counting>),
+    Rules(RuleSet),
+}
+
+impl Counting {
+    fn start(backend: Backend, config: &Run) -> anyhow::Result<Self> {
+        if config.trace.is_some() && backend != Backend::Ebpf {
+            bail!(
+                "--trace follows packets through the eBPF program, and {backend} is to count; leave it out"
+            );
+        }
+        Ok(match backend {
+            Backend::Ebpf => Self::Ebpf(Box::new(ebpf::start(config)?)),
+            Backend::Iptables => Self::Rules(RuleSet::iptables(config.literal_rules)?),
+            Backend::Nft => Self::Rules(RuleSet::nft()?),
+        })
+    }
+
+    fn backend(&self) -> Backend {
+        match self {
+            Self::Ebpf(_) => Backend::Ebpf,
+            Self::Rules(rules) => rules.backend(),
+        }
+    }
+}
+
+/// The best backend that is wanted, and why it is no better one. What looked possible may still fail when it is started.
+fn choose(config: &Run, facts: &Facts) -> anyhow::Result<(Counting, Vec<Refused>)> {
+    let wanted = config.backend;
+    let selection = select(facts, wanted)?;
+    let mut refused: Vec<_> = selection.refused.into_iter().map(told).collect();
+    match Counting::start(selection.backend, config) {
+        Err(error) if (wanted, selection.backend) == (Wanted::Auto, Backend::Ebpf) => {
+            refused.push(Refused { backend: Backend::Ebpf, reason: format!("{error:#}") });
+            let Ok(next) = select(facts, Wanted::Only(Backend::Iptables)) else { return Err(error) };
+            refused.extend(next.refused.into_iter().map(told));
+            Ok((Counting::start(next.backend, config)?, refused))
+        }
+        started => Ok((started?, refused)),
+    }
+}
+
+fn told((backend, refusal): (Backend, Refusal)) -> Refused {
+    Refused { backend, reason: format!("{refusal} ({})", refusal.advice()) }
 }
 
 fn ticks(pace: Duration) -> Interval {

@@ -32,7 +32,7 @@ use crate::clock;
 use crate::links::Links;
 
 pub(crate) use self::catalogue::Catalogue;
-pub(crate) use self::connected::Connected;
+pub(crate) use self::connected::{Connected, Member};
 pub(crate) use self::error::{DockerError, Operation};
 pub(crate) use self::events::{Action, ContainerEvent, DockerEvent};
 pub(crate) use self::setup::{Firewall, Rights, Setup, UserlandProxy};

@@ -3,7 +3,8 @@
 use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities};
 
-use crate::accounting::report::{Backend, Origin};
+use crate::accounting::blind::BlindSpot;
+use crate::accounting::report::{Backend, Origin, Refused};
 
 /// The first release whose features are all there: ring buffers and `CAP_BPF`.
 pub(crate) const OLDEST_KERNEL: (u32, u32) = (5, 8);
@@ -13,28 +14,19 @@ pub(crate) const OLDEST_KERNEL: (u32, u32) = (5, 8);
 pub(crate) enum Unfit {
     #[error("not permitted to count: dtraf needs {0}; run it as root")]
     Capability(&'static str),
-    #[error("Linux {0} is too old to count on: dtraf needs 5.8 or newer")]
-    Kernel(String),
 }
 
-/// Checks what can be checked before anything is touched.
+/// Checks what every backend needs, before anything is touched.
 pub(crate) fn check() -> Result<(), Unfit> {
-    let effective = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
-    let release = uname().release().to_string_lossy().into_owned();
-    judge(effective, &release)
+    judge(capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective))
 }
 
-fn judge(effective: CapabilitySet, release: &str) -> Result<(), Unfit> {
-    if !effective.intersects(CapabilitySet::BPF | CapabilitySet::SYS_ADMIN) {
-        return Err(Unfit::Capability("CAP_BPF"));
+fn judge(effective: CapabilitySet) -> Result<(), Unfit> {
+    if effective.contains(CapabilitySet::NET_ADMIN) {
+        Ok(())
+    } else {
+        Err(Unfit::Capability("CAP_NET_ADMIN"))
     }
-    if !effective.contains(CapabilitySet::NET_ADMIN) {
-        return Err(Unfit::Capability("CAP_NET_ADMIN"));
-    }
-    if version(release).is_some_and(|version| version < OLDEST_KERNEL) {
-        return Err(Unfit::Kernel(release.to_owned()));
-    }
-    Ok(())
 }
 
 /// Major and minor version of a release such as `6.1.0-56-cloud-amd64`.
@@ -43,13 +35,19 @@ pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// What the host calls itself.
+pub(crate) fn name() -> String {
+    uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Where this host's figures come from.
-pub(crate) fn origin() -> Origin {
-    let names = uname();
+pub(crate) fn origin(backend: Backend, blind_spots: Vec<BlindSpot>, refused: Vec<Refused>) -> Origin {
     Origin {
-        backend: Backend::Ebpf,
-        host: names.nodename().to_string_lossy().into_owned(),
-        kernel: names.release().to_string_lossy().into_owned(),
+        backend,
+        host: name(),
+        kernel: uname().release().to_string_lossy().into_owned(),
+        blind_spots,
+        refused,
     }
 }
 
@@ -58,15 +56,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_on_a_recent_kernel_may_count() {
-        assert_eq!(judge(CapabilitySet::all(), "6.1.0-56-cloud-amd64"), Ok(()));
-        assert_eq!(judge(CapabilitySet::BPF | CapabilitySet::NET_ADMIN, "5.8.0"), Ok(()));
+    fn whoever_may_change_networks_may_count() {
+        assert_eq!(judge(CapabilitySet::all()), Ok(()));
+        assert_eq!(judge(CapabilitySet::BPF), Err(Unfit::Capability("CAP_NET_ADMIN")));
     }
 
     #[test]
-    fn what_is_missing_is_named() {
-        assert_eq!(judge(CapabilitySet::empty(), "6.1"), Err(Unfit::Capability("CAP_BPF")));
-        assert_eq!(judge(CapabilitySet::BPF, "6.1"), Err(Unfit::Capability("CAP_NET_ADMIN")));
-        assert_eq!(judge(CapabilitySet::all(), "5.4.0-1"), Err(Unfit::Kernel("5.4.0-1".to_owned())));
+    fn a_release_begins_with_its_version() {
+        assert_eq!(version("6.1.0-56-cloud-amd64"), Some((6, 1)));
+        assert_eq!(version("next"), None);
     }
 }

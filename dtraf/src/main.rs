@@ -14,6 +14,8 @@ mod accounting;
 mod view;
 mod daemon;
 mod stats;
+mod rules;
+mod doctor;
 mod uninstall;
 
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ fn run(config: Config) -> anyhow::Result<()> {
         match config {
             Config::Run(config) => daemon::run(config).await,
             Config::Stats(config) => stats::run(config).await,
+            Config::Rules(config) => rules::run(config).await,
+            Config::Doctor(config) => doctor::run(config).await,
             Config::Uninstall(config) => uninstall::run(config).await,
         }
     })

@@ -1,27 +1,40 @@
 //! `dtraf stats`: one look at what is counted, beside a daemon or after one.
 
+mod counters;
+
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
+use self::counters::Counters;
 use crate::accounting::attribution::{Placement, attribute};
 use crate::accounting::identity::IfIndex;
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
-use crate::accounting::report::{Earlier, Marks, Report};
+use crate::accounting::report::{Backend, Earlier, Marks, Report};
 use crate::config::{Pace, Stats};
 use crate::docker::{Catalogue, Docker};
 use crate::links::Links;
-use crate::source::ebpf::{PinDirectory, Reader};
+use crate::source::probe::probe;
+use crate::source::select::blind_spots;
 use crate::terminal::{self, print};
 use crate::view::render;
 use crate::{clock, host};
 
 pub(crate) async fn run(config: Stats) -> anyhow::Result<()> {
     host::check()?;
-    let reader = Reader::open(&PinDirectory::new(&config.bpffs)?)?;
+    let mut counters = Counters::find(&config)?;
+    let backend = counters.backend();
     let links = Links::connect()?;
-    let mut catalogue = match Docker::connect(links.clone()).await {
+    let docker = Docker::connect(links.clone()).await;
+    let blind_spots = match backend {
+        Backend::Ebpf => Vec::new(),
+        Backend::Iptables | Backend::Nft => {
+            blind_spots(backend, &probe(&config.bpffs, docker.as_ref(), &links).await)
+        }
+    };
+    let origin = host::origin(backend, blind_spots, Vec::new());
+    let mut catalogue = match docker {
         Ok(docker) => Some(Catalogue::new(docker)),
         Err(error) => {
             log::warn!("only names that are known already: {:#}", anyhow::Error::from(error));
@@ -36,16 +49,16 @@ pub(crate) async fn run(config: Stats) -> anyhow::Result<()> {
             None => Inventory::default(),
         };
         let placements = placements(&links).await?;
-        let snapshot = reader.snapshot(clock::now())?;
+        let snapshot = counters.snapshot(clock::now())?;
         let taken_at = snapshot.taken_at;
         ledger.post(attribute(snapshot, &inventory, &placements));
         let instant = clock::instant();
         let earlier = last
             .as_ref()
             .map(|(at, marks)| Earlier { marks, elapsed: instant.saturating_duration_since(*at) });
-        let report = Report::new(&ledger, &inventory, host::origin(), taken_at, earlier);
+        let report = Report::new(&ledger, &inventory, origin.clone(), taken_at, earlier);
         last = Some((instant, report.marks.clone()));
-        let report = Report { orphans: Some(reader.orphans()), ..report }.select(&config.containers)?;
+        let report = Report { orphans: counters.orphans(), ..report }.select(&config.containers)?;
         let reached = print(&render(&report, &config.view)).context("write to standard output")?;
         match config.pace {
             Pace::Every(pace) if reached == terminal::Reader::Present => tokio::time::sleep(pace).await,

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use rustix::termios::tcgetwinsize;
 
-use crate::view::Paint;
+use crate::view::{Fit, Paint};
 
 /// What standard output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,21 @@ impl Stdout {
             columns: known(size.map_or(0, |size| size.ws_col), 80),
             rows: known(size.map_or(0, |size| size.ws_row), 24),
             paint: if wants_no_colour() { Paint::Plain } else { Paint::Colour },
+        }
+    }
+
+    /// How much room there is.
+    pub(crate) fn fit(self) -> Fit {
+        match self {
+            Self::Terminal { columns, .. } => Fit::Columns(columns),
+            Self::Elsewhere => Fit::Rows,
+        }
+    }
+
+    pub(crate) fn paint(self) -> Paint {
+        match self {
+            Self::Terminal { paint, .. } => paint,
+            Self::Elsewhere => Paint::Plain,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Reports as text. Nothing here computes figures, reads a clock or touches a terminal.
 
+pub(crate) mod doctor;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod neutral;
+pub(crate) mod rules;
 pub(crate) mod screen;
 pub(crate) mod table;
 pub(crate) mod units;
@@ -49,6 +51,16 @@ pub(crate) enum Fit {
     Rows,
     /// Nothing.
     Whole,
+}
+
+impl Fit {
+    /// How many columns lines may have.
+    pub(crate) fn width(self) -> Option<usize> {
+        match self {
+            Self::Columns(width) => Some(width),
+            Self::Rows | Self::Whole => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ mod coverage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use self::coverage::{Attached, Coverage, Gap, Uncounted, coverage};
+pub(crate) use self::coverage::{Attached, Coverage, Gap, Uncounted, coverage, prospect};
 use super::identity::{ContainerId, IfIndex, NetnsId, Timestamp};
 use super::inventory::{Container, Inventory, Network, NetworkMode};
 use super::snapshot::{ContainerName, MeterReading, Point, Snapshot};

@@ -50,7 +50,7 @@ impl BlindSpot {
             Self::SameBridge(Family::V6) => "within one bridge, IPv6",
             Self::Ipv6 => "IPv6",
             Self::NonIp => "ARP and other non-IP",
-            Self::Earlier => "what was carried before",
+            Self::Earlier => "how much came before it",
         }
     }
 

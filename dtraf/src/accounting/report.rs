@@ -14,6 +14,7 @@ use dtraf_common::abi::Role;
 pub(crate) use self::rate::{Earlier, Marks, Rate};
 use super::amount::{Amount, PerDirection, Unit};
 use super::attribution::{Attached, Coverage, Reason, coverage};
+use super::blind::BlindSpot;
 use super::identity::{ContainerId, Timestamp};
 use super::inventory::{Container, ContainerState, Inventory, PublishedPort};
 use super::ledger::{Account, Book, Entry, Holder, Ledger};
@@ -41,6 +42,17 @@ pub(crate) struct Origin {
     pub(crate) host: String,
     /// Release of its kernel.
     pub(crate) kernel: String,
+    /// What the figures do not hold, whosever they are.
+    pub(crate) blind_spots: Vec<BlindSpot>,
+    /// Why no better backend counts.
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// A better backend that does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) backend: Backend,
+    pub(crate) reason: String,
 }
 
 /// What counts. In the order in which they are preferred.

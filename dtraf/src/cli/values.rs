@@ -14,6 +14,10 @@ pub(crate) enum BackendChoice {
     Auto,
     /// An eBPF program on the host's end of each container's interfaces
     Ebpf,
+    /// Rules in the chain DOCKER-USER; where Docker has none, a table of nftables
+    Iptables,
+    /// A table of nftables, of dtraf's own
+    Nft,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,6 +31,13 @@ pub(crate) enum AttachChoice {
 pub(crate) enum FormatChoice {
     Table,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormatChoice {
+    Table,
+    Json,
+    Csv,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

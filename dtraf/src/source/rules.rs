@@ -6,9 +6,11 @@
 pub(crate) mod claim;
 pub(crate) mod memory;
 pub(crate) mod reading;
+pub(crate) mod set;
 pub(crate) mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use dtraf_common::abi::{Direction, Family};
@@ -34,6 +36,25 @@ pub(crate) enum Matched {
     /// Those for, or from, a port of the container's own. They are in [`Self::All`], too.
     Port(PortNumber),
     All,
+}
+
+impl fmt::Display for CounterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = match self.direction {
+            Direction::Received => "received",
+            Direction::Transmitted => "transmitted",
+        };
+        let family = match self.family {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        };
+        match self.matched {
+            Matched::Port(PortNumber { protocol, port }) => {
+                write!(f, "{direction} {family} port {port} of protocol {protocol}")
+            }
+            Matched::All => write!(f, "{direction} {family}"),
+        }
+    }
 }
 
 /// Packets as the firewall sees them: one for each skb, and its bytes from the IP header on.

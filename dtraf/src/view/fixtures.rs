@@ -41,7 +41,13 @@ fn post(ledger: &mut Ledger, meters: impl IntoIterator<Item = (MeterReading, Own
 }
 
 fn origin() -> Origin {
-    Origin { backend: Backend::Ebpf, host: "host1".to_owned(), kernel: "6.12.0".to_owned() }
+    Origin {
+        backend: Backend::Ebpf,
+        host: "host1".to_owned(),
+        kernel: "6.12.0".to_owned(),
+        blind_spots: Vec::new(),
+        refused: Vec::new(),
+    }
 }
 
 /// One container with one port, read once.

@@ -3,25 +3,29 @@
 //!
 //! Exact whole numbers, true names. What is not known is null.
 
+mod amounts;
 mod document;
 
 use std::io;
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use self::document::Document;
 use super::neutral::is_hostile;
 use crate::accounting::report::Report;
 
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 pub(crate) fn render(report: &Report) -> String {
+    line(&Document::of(report, VERSION))
+}
+
+/// A document whose maps have strings for keys, as one line.
+pub(super) fn line(document: &impl Serialize) -> String {
     let mut line = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut line, Escaping);
-    Document::of(report, VERSION)
-        .serialize(&mut serializer)
-        .expect("the document has string keys and is written to memory");
+    document.serialize(&mut serializer).expect("the document has string keys and is written to memory");
     line.push(b'\n');
     String::from_utf8(line).expect("JSON is UTF-8")
 }

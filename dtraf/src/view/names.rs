@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dtraf_common::abi::{self, Family, Role, Scope};
+use dtraf_common::abi::{self, Direction, Family, Role, Scope};
 use dtraf_common::packet::protocol as number;
 
 use crate::accounting::amount::Unit;
@@ -44,6 +44,13 @@ pub(crate) fn unit_in_words(unit: Unit) -> &'static str {
     match unit {
         Unit::Wire => "wire bytes",
         Unit::SkbIp => "skb IP bytes",
+    }
+}
+
+pub(crate) fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Received => "rx",
+        Direction::Transmitted => "tx",
     }
 }
 

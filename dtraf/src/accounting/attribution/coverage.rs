@@ -88,6 +88,21 @@ pub(crate) fn coverage(container: &Container, inventory: &Inventory, attached: &
     }
 }
 
+/// What of a running container will be counted once everything is attached to that can be.
+pub(crate) fn prospect(container: &Container, inventory: &Inventory) -> Coverage {
+    let is_bridge = |endpoint: &&Endpoint| {
+        let network = inventory.networks.iter().find(|network| network.name == endpoint.network);
+        network.is_none_or(|network| network.driver == "bridge")
+    };
+    let live: Vec<_> = container
+        .endpoints
+        .iter()
+        .filter(is_bridge)
+        .map(|endpoint| Some(endpoint.network.as_str()))
+        .collect();
+    coverage(container, inventory, &Attached { ever: !live.is_empty(), live })
+}
+
 fn of_networks(container: &Container, inventory: &Inventory, attached: &Attached<'_>) -> Coverage {
     // A meter whose network is not known may be that of any endpoint that has none yet.
     let mut unplaced = attached.live.iter().filter(|network| network.is_none()).count();

@@ -98,12 +98,13 @@ fn covered(container: &Container, attached: &Attached<'_>) -> Coverage {
     coverage(container, &inventory([container.clone()]), attached)
 }
 
+fn on(networks: &[&str]) -> Container {
+    let endpoints = networks.iter().map(|name| endpoint(name, [10, 0, 0, 1])).collect();
+    Container { endpoints, ..container(1, "web") }
+}
+
 #[test]
 fn coverage_of_networks_names_those_that_are_not_counted() {
-    let on = |networks: &[&str]| {
-        let endpoints = networks.iter().map(|name| endpoint(name, [10, 0, 0, 1])).collect();
-        Container { endpoints, ..container(1, "web") }
-    };
     let none = Attached::default();
     let bridge = Attached { live: vec![Some("bridge")], ever: true };
     let unplaced = Attached { live: vec![None], ever: true };
@@ -158,4 +159,20 @@ fn a_co_tenant_points_to_where_it_is_counted() {
     );
     let host = inventory([tenant.clone(), in_mode(container(5, "app"), NetworkMode::Host)]);
     assert_eq!(coverage(&tenant, &host, &Attached::default()), Coverage::NotCounted(Uncounted::HostNetwork));
+}
+
+#[test]
+fn everything_on_a_bridge_will_be_counted() {
+    let macvlan = Uncounted::InsideNamespace { driver: "macvlan".to_owned() };
+    let gap = Gap { network: "vlan7".to_owned(), reason: macvlan.clone() };
+    let cases = [
+        ("two bridges", on(&["bridge", "front"]), Coverage::Counted),
+        ("a network that is not known", on(&["new"]), Coverage::Counted),
+        ("bridge and macvlan", on(&["bridge", "vlan7"]), Coverage::Partly(vec![gap])),
+        ("macvlan", on(&["vlan7"]), not(macvlan)),
+        ("host", in_mode(container(1, "web"), NetworkMode::Host), not(Uncounted::HostNetwork)),
+    ];
+    for (case, container, expected) in cases {
+        assert_eq!(prospect(&container, &inventory([container.clone()])), expected, "{case}");
+    }
 }

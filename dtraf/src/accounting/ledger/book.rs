@@ -45,7 +45,7 @@ impl Book {
     pub(crate) fn add_reading(&mut self, reading: &MeterReading) {
         self.add_amounts(&reading.scopes, &reading.buckets, &reading.ports);
         self.add_circumstances(
-            &reading.meter.shortfall,
+            reading.meter.shortfall,
             Some(reading.meter.attached_at),
             &[reading.meter.hook],
         );
@@ -53,7 +53,7 @@ impl Book {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.add_amounts(&other.scopes, &other.buckets, &other.ports);
-        self.add_circumstances(&other.shortfall, other.since, &other.hooks);
+        self.add_circumstances(other.shortfall, other.since, &other.hooks);
     }
 
     fn add_amounts(
@@ -71,11 +71,11 @@ impl Book {
 
     fn add_circumstances(
         &mut self,
-        shortfall: &Option<PerDirection<Shortfall>>,
+        shortfall: Option<PerDirection<Shortfall>>,
         since: Option<Timestamp>,
         hooks: &[HookKind],
     ) {
-        self.shortfall = self.shortfall.zip(*shortfall).map(|(sum, added)| {
+        self.shortfall = self.shortfall.zip(shortfall).map(|(sum, added)| {
             PerDirection::from_fn(|direction| *sum.get(direction) + *added.get(direction))
         });
         self.since = [self.since, since].into_iter().flatten().min();

@@ -4,27 +4,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dtraf_common::abi::Direction;
-use serde::Serialize;
 
 use crate::accounting::amount::{Amount, Frames, PerDirection, Unit};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::ledger::{Account, Entry, Ledger};
 use crate::accounting::snapshot::MeterId;
 
-/// A speed in whole units. Of what is not known in a unit, neither is the speed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// A speed, in whole units a second. Of what is not known in a unit, neither is the speed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rate {
-    pub(crate) wire_bytes_per_second: Option<u64>,
-    pub(crate) packets_per_second: Option<u64>,
-    pub(crate) skb_ip_bytes_per_second: u64,
-    pub(crate) skbs_per_second: u64,
+    pub(crate) wire_bytes: Option<u64>,
+    pub(crate) packets: Option<u64>,
+    pub(crate) skb_ip_bytes: u64,
+    pub(crate) skbs: u64,
 }
 
 impl Rate {
-    pub(crate) fn bytes_per_second(&self, unit: Unit) -> Option<u64> {
+    pub(crate) fn bytes(&self, unit: Unit) -> Option<u64> {
         match unit {
-            Unit::Wire => self.wire_bytes_per_second,
-            Unit::SkbIp => Some(self.skb_ip_bytes_per_second),
+            Unit::Wire => self.wire_bytes,
+            Unit::SkbIp => Some(self.skb_ip_bytes),
         }
     }
 }
@@ -66,10 +65,10 @@ impl Earlier<'_> {
         Some(PerDirection::from_fn(|direction| {
             let sum: Amount = grown.iter().map(|grown| *grown.get(direction)).sum();
             Rate {
-                wire_bytes_per_second: sum.frames.map(|frames| per_second(frames.wire_bytes)),
-                packets_per_second: sum.frames.map(|frames| per_second(frames.packets)),
-                skb_ip_bytes_per_second: per_second(sum.skb_ip_bytes),
-                skbs_per_second: per_second(sum.skbs),
+                wire_bytes: sum.frames.map(|frames| per_second(frames.wire_bytes)),
+                packets: sum.frames.map(|frames| per_second(frames.packets)),
+                skb_ip_bytes: per_second(sum.skb_ip_bytes),
+                skbs: per_second(sum.skbs),
             }
         }))
     }

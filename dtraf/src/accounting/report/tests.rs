@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use dtraf_common::abi::{Family, Scope};
 
-use super::select::NoSuchContainer;
 use super::*;
 use crate::accounting::attribution::{Attributed, AttributedSnapshot, Owner, Uncounted};
+use crate::accounting::called::NoSuchContainer;
 use crate::accounting::fixtures::{
     at, container, endpoint, id, in_mode, inventory, meter, packets, port, published, reading, stopped,
 };
@@ -14,7 +14,13 @@ use crate::accounting::inventory::NetworkMode;
 use crate::accounting::snapshot::{ContainerName, MeterId, MeterReading};
 
 fn origin() -> Origin {
-    Origin { backend: Backend::Ebpf, host: "host1".to_owned(), kernel: "6.12.0".to_owned() }
+    Origin {
+        backend: Backend::Ebpf,
+        host: "host1".to_owned(),
+        kernel: "6.12.0".to_owned(),
+        blind_spots: Vec::new(),
+        refused: Vec::new(),
+    }
 }
 
 fn web() -> Owner {
@@ -33,7 +39,7 @@ fn report(ledger: &Ledger, inventory: &Inventory, earlier: Option<Earlier<'_>>) 
 fn received_per_second(ledger: &Ledger, marks: &Marks, elapsed: Duration) -> Option<u64> {
     let report = report(ledger, &inventory([container(1, "web")]), Some(Earlier { marks, elapsed }));
     let rate = report.containers[0].figures.as_ref().unwrap().rate;
-    rate.and_then(|rate| rate.rx.wire_bytes_per_second)
+    rate.and_then(|rate| rate.rx.wire_bytes)
 }
 
 #[test]

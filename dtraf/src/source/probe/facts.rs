@@ -181,7 +181,7 @@ pub(crate) struct Security {
     pub(crate) lockdown: Option<String>,
     /// `None`: not enabled.
     pub(crate) selinux: Option<Selinux>,
-    /// The profile that dtraf runs under; `None`: AppArmor is not enabled.
+    /// The profile that dtraf runs under; `None`: `AppArmor` is not enabled.
     pub(crate) apparmor: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Whose iptables has Docker's `DOCKER-USER`, and whether packets within a bridge get there.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use dtraf_common::abi::Family;
@@ -21,10 +22,8 @@ pub(super) fn look(programs: &Programs, family: Family) -> Iptables {
     Iptables {
         usual,
         nft: program(Variant::Nft).map(|program| Tables { docker_user: docker_user(&program), program }),
-        legacy: program(Variant::Legacy).map(|program| Tables {
-            docker_user: if legacy_filter(family) { docker_user(&program) } else { DockerUser::Absent },
-            program,
-        }),
+        legacy: program(Variant::Legacy)
+            .map(|program| Tables { docker_user: legacy_docker_user(&program, family), program }),
     }
 }
 
@@ -42,14 +41,19 @@ fn variant_of(program: &Path) -> Variant {
     if is_nft { Variant::Nft } else { Variant::Legacy }
 }
 
-/// Whether the legacy table is there: the program would make it by looking for it. A list that we may not read is as good as
-/// none: who may not read it may not look at the table either.
-fn legacy_filter(family: Family) -> bool {
+/// Asks the program only when the legacy table is there: it would make one by looking for it.
+fn legacy_docker_user(program: &Path, family: Family) -> DockerUser {
     let list = match family {
         Family::V4 => "/proc/net/ip_tables_names",
         Family::V6 => "/proc/net/ip6_tables_names",
     };
-    value_in(list).is_some_and(|names| names.lines().any(|name| name == "filter"))
+    match fs::read_to_string(list) {
+        Ok(names) if names.lines().any(|name| name == "filter") => docker_user(program),
+        Ok(_) => DockerUser::Absent,
+        // The kernel has no legacy tables, or has not loaded them.
+        Err(error) if error.kind() == ErrorKind::NotFound => DockerUser::Absent,
+        Err(error) => DockerUser::Unreadable(Said(format!("{list}: {error}"))),
+    }
 }
 
 fn docker_user(program: &Path) -> DockerUser {

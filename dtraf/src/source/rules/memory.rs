@@ -3,7 +3,8 @@
 //! Rules can be taken away, counters set to zero, and iptables-legacy may show a counter too low for a moment while somebody
 //! edits rules. The first two are gaps that are told; the last is none. All that was counted before stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::IpAddr;
 
 use super::{Counted, CounterKey, Tally, sums};
@@ -72,21 +73,31 @@ impl Memory {
         missing.into_values().collect()
     }
 
-    /// A reading, with the counters that are missing in it as they were last seen: they are still to be put back, and what
-    /// they had counted stands.
-    pub(crate) fn complete(&self, mut counted: Vec<Counted>) -> Vec<Counted> {
-        let there: BTreeSet<_> = counted.iter().map(place).collect();
-        counted.extend(self.counted.iter().filter(|counter| !there.contains(&place(counter))).cloned());
-        counted
-    }
-
     /// The last reading.
     pub(crate) fn counted(&self) -> &[Counted] {
         &self.counted
     }
 
-    /// Takes a complete reading. Returns the counters that were set back: what they had had before stands.
+    /// Takes a reading. Counters that somebody has taken away count as they were last seen: they are still to be put back.
+    /// Returns those that were set back: what they had had before stands.
     pub(crate) fn take(&mut self, counted: Vec<Counted>, now: Timestamp) -> Vec<SetBack> {
+        let there: BTreeSet<_> = counted.iter().map(place).collect();
+        let gone = self.counted.iter().filter(|counter| !there.contains(&place(counter))).cloned();
+        let all = counted.into_iter().chain(gone.collect::<Vec<_>>());
+        self.learn(all.collect(), now)
+    }
+
+    /// Takes a reading after dtraf has changed what stands. Counters may have gone to another address, and with them what
+    /// they had counted; only those that have gone altogether are still to be put back.
+    pub(crate) fn take_changed(&mut self, counted: Vec<Counted>, now: Timestamp) -> Vec<SetBack> {
+        let there: BTreeSet<_> = counted.iter().map(|counter| counter.key).collect();
+        let gone = self.counted.iter().filter(|counter| !there.contains(&counter.key)).cloned();
+        let all = counted.into_iter().chain(gone.collect::<Vec<_>>());
+        self.learn(all.collect(), now)
+    }
+
+    fn learn(&mut self, counted: Vec<Counted>, now: Timestamp) -> Vec<SetBack> {
+        let counted = once(counted);
         let mut set_back = Vec::new();
         for (key, tally) in sums(&counted) {
             let remembered = self.sums.entry(key).or_default();
@@ -128,6 +139,21 @@ impl Remembered {
         *self = Self { seen: tally, before: self.before + from, low: 0 };
         Some(from)
     }
+}
+
+/// One that stands twice has counted every packet twice: the one that has counted longer counts.
+fn once(counted: Vec<Counted>) -> Vec<Counted> {
+    let mut places = BTreeMap::<_, Counted>::new();
+    for counter in counted {
+        match places.entry(place(&counter)) {
+            Entry::Vacant(place) => drop(place.insert(counter)),
+            Entry::Occupied(mut place) if place.get().tally.bytes < counter.tally.bytes => {
+                place.insert(counter);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    places.into_values().collect()
 }
 
 /// Retired or not, a counter for an address stands once.

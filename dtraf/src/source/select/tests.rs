@@ -65,12 +65,15 @@ const CAP_BPF: Refusal = Refusal::Capability(Capability::Bpf);
 const CAP_NET_ADMIN: Refusal = Refusal::Capability(Capability::NetAdmin);
 use Backend::{Ebpf, Iptables as Rules, Nft as Table};
 
+/// What it is about, the host, what is taken, and what speaks against the better ones.
+type Case = (&'static str, Facts, Backend, Vec<(Backend, Refusal)>);
+
 #[test]
 fn the_best_backend_that_can_count_is_taken_and_every_better_one_refused_for_a_reason() {
     let tcx = |bpf: &mut Bpf| (bpf.tcx, bpf.clsact) = (Support::Yes, Support::No);
     let net_admin = || with_capabilities(debian(), [Capability::NetAdmin]);
     let said = || Said("Operation not permitted".to_owned());
-    let cases: [(&str, Facts, Backend, Vec<(Backend, Refusal)>); 13] = [
+    let cases: [Case; 13] = [
         ("root on 6.1", debian(), Ebpf, vec![]),
         ("root on 6.12", with_bpf(on_kernel(debian(), "6.12.1", (6, 12)), tcx), Ebpf, vec![]),
         (

@@ -8,13 +8,14 @@ use dtraf_common::abi::{Role, Scope};
 use serde::Serialize;
 
 use super::super::names;
+use super::amounts::{AmountObject, RateObject, all, buckets_of, has_unknown_scope, of_each};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::attribution::{Coverage, Gap};
+use crate::accounting::blind::BlindSpot;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::PublishedPort;
-use crate::accounting::ledger::Book;
-use crate::accounting::report::{ContainerRow, Figures, MeterRow, Rate, Report, UnattributedRow};
-use crate::accounting::snapshot::{Bucket, HookKind, Point, Port, Shortfall};
+use crate::accounting::report::{ContainerRow, Figures, MeterRow, Refused, Report, UnattributedRow};
+use crate::accounting::snapshot::{Point, Port, Shortfall};
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -24,26 +25,29 @@ pub(super) struct Document<'a> {
     taken_at: String,
     taken_at_unix_ns: u64,
     host: Host<'a>,
+    refused: Vec<RefusedObject<'a>>,
+    blind_spots: Vec<BlindSpotObject>,
     containers: Vec<ContainerObject<'a>>,
     unattributed: Vec<UnattributedObject<'a>>,
     orphans: Option<PerDirection<AmountObject>>,
-}
-
-/// An amount; null where a backend cannot know.
-#[derive(Serialize)]
-struct AmountObject {
-    wire_bytes: Option<u64>,
-    packets: Option<u64>,
-    ip_bytes: Option<u64>,
-    skb_bytes: Option<u64>,
-    skb_ip_bytes: u64,
-    skbs: u64,
 }
 
 #[derive(Serialize)]
 struct Host<'a> {
     name: &'a str,
     kernel: &'a str,
+}
+
+#[derive(Serialize)]
+struct RefusedObject<'a> {
+    backend: &'static str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct BlindSpotObject {
+    kind: &'static str,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -106,7 +110,7 @@ struct FiguresObject<'a> {
     hooks: Option<Vec<&'static str>>,
     rx: Option<AmountObject>,
     tx: Option<AmountObject>,
-    rates: Option<PerDirection<Rate>>,
+    rates: Option<PerDirection<RateObject>>,
     shortfall: Option<PerDirection<Shortfall>>,
     scopes: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
     buckets: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
@@ -151,10 +155,24 @@ impl<'a> Document<'a> {
             taken_at: names::rfc3339(report.taken_at),
             taken_at_unix_ns: report.taken_at.unix_ns(),
             host: Host { name: &report.origin.host, kernel: &report.origin.kernel },
+            refused: report.origin.refused.iter().map(RefusedObject::of).collect(),
+            blind_spots: report.origin.blind_spots.iter().copied().map(BlindSpotObject::of).collect(),
             containers: report.containers.iter().map(ContainerObject::of).collect(),
             unattributed: report.unattributed.iter().map(UnattributedObject::of).collect(),
             orphans: report.orphans.as_ref().map(of_each),
         }
+    }
+}
+
+impl<'a> RefusedObject<'a> {
+    fn of(refused: &'a Refused) -> Self {
+        Self { backend: names::backend(refused.backend), reason: &refused.reason }
+    }
+}
+
+impl BlindSpotObject {
+    fn of(spot: BlindSpot) -> Self {
+        Self { kind: names::blind_spot(spot), text: spot.to_string() }
     }
 }
 
@@ -238,7 +256,7 @@ impl<'a> FiguresObject<'a> {
             hooks: Some(book.hooks.iter().copied().map(names::hook).collect()),
             rx: Some(figures.total.rx.into()),
             tx: Some(figures.total.tx.into()),
-            rates: figures.rate,
+            rates: figures.rate.as_ref().map(of_each),
             shortfall: book.shortfall,
             scopes: (!has_unknown_scope(book)).then(|| {
                 PerDirection::from_fn(|direction| {
@@ -252,46 +270,6 @@ impl<'a> FiguresObject<'a> {
             })),
             ports: Some(book.ports.iter().map(port).collect()),
             meters: Some(figures.meters.iter().map(MeterObject::of).collect()),
-        }
-    }
-}
-
-/// Something was counted without looking who the other end was: then no scope is known to be complete.
-fn has_unknown_scope(book: &Book) -> bool {
-    [&book.scopes.rx, &book.scopes.tx].iter().any(|scopes| scopes.contains_key(&None))
-}
-
-/// The buckets that there are where `book` was counted.
-fn buckets_of(book: &Book) -> Vec<Bucket> {
-    let by_program = |hook: &HookKind| matches!(hook, HookKind::Tc(_));
-    let program = if book.hooks.iter().any(by_program) { &Bucket::PROGRAM[..] } else { &[] };
-    let rules = if book.hooks.iter().all(by_program) { &[] } else { &Bucket::RULES[..] };
-    [program, rules].concat()
-}
-
-/// A field for each key: where there is no amount nothing was counted, and that is zero.
-fn all<K: Copy>(
-    keys: impl IntoIterator<Item = K>,
-    name: fn(K) -> &'static str,
-    amount: impl Fn(&K) -> Option<Amount>,
-) -> BTreeMap<&'static str, AmountObject> {
-    keys.into_iter().map(|key| (name(key), amount(&key).unwrap_or_default().into())).collect()
-}
-
-fn of_each(amounts: &PerDirection<Amount>) -> PerDirection<AmountObject> {
-    PerDirection::from_fn(|direction| (*amounts.get(direction)).into())
-}
-
-impl From<Amount> for AmountObject {
-    fn from(amount: Amount) -> Self {
-        let Amount { frames, skb_ip_bytes, skbs } = amount;
-        Self {
-            wire_bytes: frames.map(|frames| frames.wire_bytes),
-            packets: frames.map(|frames| frames.packets),
-            ip_bytes: frames.map(|frames| frames.ip_bytes),
-            skb_bytes: frames.map(|frames| frames.skb_bytes),
-            skb_ip_bytes,
-            skbs,
         }
     }
 }

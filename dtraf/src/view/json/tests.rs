@@ -21,7 +21,7 @@ fn the_whole_document_of_one_container() {
     let broken = render(&small()).replace("},\"", "},\n\"").replace("[{", "[\n{");
     assert_snapshot!(broken, @r#"
     {"version":1,"backend":"ebpf","unit":"wire_bytes","taken_at":"2026-09-21T14:13:22.000000000Z","taken_at_unix_ns":1790000002000000000,"host":{"name":"host1","kernel":"6.12.0"},
-    "containers":[
+    "refused":[],"blind_spots":[],"containers":[
     {"id":"0101010101010101010101010101010101010101010101010101010101010101","name":"web","image":"busybox","state":"running","networks":["bridge"],"addresses":["172.17.0.1"],"published":[
     {"protocol":"tcp","container_port":80,"host_address":null,"host_port":8080}],"coverage":{"kind":"counted","reason":null,"text":null,"shared_with":null,"gaps":[]},
     "since":"2026-09-21T14:13:20.000000000Z","since_unix_ns":1790000000000000000,"hooks":["tcx"],"rx":{"wire_bytes":12000,"packets":12,"ip_bytes":11832,"skb_bytes":12000,"skb_ip_bytes":11832,"skbs":12},

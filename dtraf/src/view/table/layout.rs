@@ -6,23 +6,23 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 const GAP: usize = 2;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    pub(super) title: &'static str,
-    pub(super) align: Align,
+pub(in crate::view) struct Column {
+    pub(in crate::view) title: &'static str,
+    pub(in crate::view) align: Align,
     /// How narrow it may be made, for a column whose cells may be cut.
-    pub(super) floor: Option<usize>,
+    pub(in crate::view) floor: Option<usize>,
     /// Left out before those of higher rank when narrow columns do not suffice; never without a rank.
-    pub(super) rank: Option<u8>,
+    pub(in crate::view) rank: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub(in crate::view) enum Align {
     Left,
     Right,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Cell {
+pub(in crate::view) enum Cell {
     Text(String),
     /// Cut between its items.
     List(Vec<String>),
@@ -30,29 +30,30 @@ pub(super) enum Cell {
 
 /// One line: a cell for each column, or fewer and a remark that takes the place of the others.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) cells: Vec<Cell>,
-    pub(super) remark: Option<String>,
-    pub(super) tone: Tone,
+pub(in crate::view) struct Line {
+    pub(in crate::view) cells: Vec<Cell>,
+    pub(in crate::view) remark: Option<String>,
+    pub(in crate::view) tone: Tone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::view) enum Tone {
     Plain,
     Heading,
     Detail,
     Warning,
+    Problem,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct LaidOut {
-    pub(super) lines: Vec<(Tone, String)>,
+pub(in crate::view) struct LaidOut {
+    pub(in crate::view) lines: Vec<(Tone, String)>,
     /// Titles of the columns that there was no room for.
-    pub(super) left_out: Vec<&'static str>,
+    pub(in crate::view) left_out: Vec<&'static str>,
 }
 
 /// Sets titles and lines in columns; not wider than `width`, as far as columns may be cut and left out.
-pub(super) fn lay_out(columns: &[Column], lines: &[Line], width: Option<usize>) -> LaidOut {
+pub(in crate::view) fn lay_out(columns: &[Column], lines: &[Line], width: Option<usize>) -> LaidOut {
     let natural: Vec<_> = columns.iter().enumerate().map(|(at, column)| natural(at, column, lines)).collect();
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     let widths = loop {
@@ -145,7 +146,7 @@ impl Cell {
 }
 
 /// The beginning of `text`, with a mark when that is not all.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(in crate::view) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -159,7 +160,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 
 /// `text` as lines that are not longer than `width`, broken between words where that is possible; the second line and
 /// those behind it are indented.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(in crate::view) fn wrap(text: &str, width: usize) -> Vec<String> {
     const INDENT: &str = "  ";
     let width = width.max(INDENT.len() + 2);
     let mut lines = vec![String::new()];

@@ -3,7 +3,7 @@
 use super::rows::{is_shown, name};
 use crate::accounting::amount::PerDirection;
 use crate::accounting::attribution::{Coverage, Gap};
-use crate::accounting::report::{ContainerRow, MeterRow, Report};
+use crate::accounting::report::{ContainerRow, MeterRow, Refused, Report};
 use crate::accounting::snapshot::{Point, Shortfall};
 use crate::view::neutral::neutral;
 use crate::view::units::Units;
@@ -29,6 +29,20 @@ pub(super) fn heading(report: &Report) -> String {
         }
     }
     format!("{place}: {}", containers.join(", "))
+}
+
+/// Lines below it: why no better backend counts, and what this one does not see.
+pub(super) fn circumstances(report: &Report) -> Vec<String> {
+    let origin = &report.origin;
+    let refused = |refused: &Refused| {
+        format!("not by {}: {}", names::backend(refused.backend), neutral(&refused.reason))
+    };
+    let mut lines: Vec<_> = origin.refused.iter().map(refused).collect();
+    if !origin.blind_spots.is_empty() {
+        let subjects: Vec<_> = origin.blind_spots.iter().map(|spot| spot.subject()).collect();
+        lines.push(format!("not seen: {} (`dtraf doctor` says why)", subjects.join("; ")));
+    }
+    lines
 }
 
 /// Lines below the table.

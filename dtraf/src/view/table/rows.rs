@@ -37,7 +37,7 @@ impl Look<'_> {
     }
 
     fn rate(&self, rate: Option<&Rate>) -> String {
-        known(rate.and_then(|rate| rate.bytes_per_second(self.unit)).map(|rate| match self.view.rate_unit {
+        known(rate.and_then(|rate| rate.bytes(self.unit)).map(|rate| match self.view.rate_unit {
             RateUnit::Bytes => self.view.units.bytes(rate),
             RateUnit::Bits => self.view.units.bits(rate),
         }))

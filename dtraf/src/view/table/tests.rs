@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::view::fixtures::{VIEW, full, small};
 use crate::view::units::Units;
-use crate::view::{Detail, RateUnit};
+use crate::view::{Detail, Fit, RateUnit};
 
 #[test]
 fn one_container() {

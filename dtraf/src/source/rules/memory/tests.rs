@@ -59,7 +59,7 @@ fn what_is_missing_is_named_with_the_time_it_was_last_seen() {
     let missing = memory.missing(&[counter(2, 6)]);
     assert_eq!((missing.len(), missing[0].container.id, missing[0].last_seen), (1, id(1), at(1)));
     assert_eq!(missing[0].addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["172.17.0.1"]);
-    memory.take(memory.complete(vec![counter(2, 6)]), at(2));
+    memory.take(vec![counter(2, 6)], at(2));
     assert_eq!((booked(&memory, 1), booked(&memory, 2)), (10, 6));
 }
 
@@ -72,6 +72,27 @@ fn a_container_that_is_forgotten_is_not_missing() {
     assert_eq!(memory.amounts(), BTreeMap::new());
 }
 
+#[test]
+fn what_has_gone_to_another_address_is_not_counted_twice() {
+    let mut memory = Memory::default();
+    let moved = |packets| Counted { address: IpAddr::from([172, 17, 0, 99]), ..counter(1, packets) };
+    memory.take(vec![counter(1, 10), counter(2, 5)], at(1));
+    // The other one could not be put back.
+    assert_eq!(memory.take_changed(vec![moved(11)], at(2)), []);
+    assert_eq!((booked(&memory, 1), booked(&memory, 2)), (11, 5));
+    assert_eq!(memory.missing(&[moved(11), counter(2, 5)]), []);
+    assert_eq!(memory.missing(&[moved(11)]).len(), 1);
+    memory.take(vec![moved(12)], at(3));
+    assert_eq!((booked(&memory, 1), booked(&memory, 2)), (12, 5));
+}
+
+#[test]
+fn a_counter_that_stands_twice_counts_once() {
+    let mut memory = Memory::default();
+    memory.take(vec![counter(1, 4), counter(1, 10)], at(1));
+    assert_eq!(booked(&memory, 1), 10);
+}
+
 proptest! {
     #[test]
     fn what_is_booked_never_goes_down(readings in prop::collection::vec(prop::option::of(0..50_u64), 1..40)) {
@@ -79,7 +100,7 @@ proptest! {
         let mut last = 0;
         for packets in readings {
             let counted: Vec<_> = packets.map(|packets| counter(1, packets)).into_iter().collect();
-            memory.take(memory.complete(counted), at(1));
+            memory.take(counted, at(1));
             prop_assert!(booked(&memory, 1) >= last);
             last = booked(&memory, 1);
         }

@@ -1,0 +1,182 @@
+//! Counting by rules of a firewall: addresses as Docker tells of them, rules for each, and a reading at every turn.
+//!
+//! There is no interface to attach to. Docker's events say who has got an address or lost one; rules follow before the
+//! container's process runs. Whatever somebody does to the rules is seen at the next reading and mended.
+
+mod owners;
+mod round;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::Interval;
+
+use super::desk::{Answer, Desk};
+use super::print::Printer;
+use super::signals::Signals;
+use super::{Host, ticks};
+use crate::accounting::identity::ContainerId;
+use crate::accounting::inventory::Inventory;
+use crate::accounting::ledger::Ledger;
+use crate::clock;
+use crate::config::{Pace, Run};
+use crate::docker::{Catalogue, DockerEvent};
+use crate::source::rules::claim::Claim;
+use crate::source::rules::memory::Memory;
+use crate::source::rules::set::{Obstacle, RuleSet};
+use crate::terminal::Reader;
+
+/// Between two readings at the most, whatever the interval of the view.
+const SLOWEST: Duration = Duration::from_secs(10);
+/// Between two listings: Docker's events can be lost without notice.
+const LISTING: Duration = Duration::from_mins(1);
+
+/// Everything that the loop owns.
+struct Daemon {
+    rules: Arc<RuleSet>,
+    _claim: Claim,
+    desk: Desk,
+    inventory: Inventory,
+    ledger: Ledger,
+    memory: Memory,
+    /// Ports that are counted by themselves, of one container.
+    ports_per_container: usize,
+    /// Since when Docker has not known containers that have counters.
+    gone: BTreeMap<ContainerId, Instant>,
+    /// Whose many ports were told of.
+    told: BTreeSet<ContainerId>,
+    /// What keeps rules from counting, since when.
+    obstacles: BTreeMap<Obstacle, Instant>,
+    /// Something is known that the rules may not follow yet.
+    stale: bool,
+    last_round: Instant,
+}
+
+/// What the loop waits for.
+enum Event {
+    Tick,
+    Docker(DockerEvent),
+    Answer(Answer),
+    /// Nothing else is to be heard at the moment.
+    Quiet,
+    Chores,
+    Listing,
+    Quit,
+}
+
+/// Counts until a signal comes, or once.
+pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Result<()> {
+    let Host { docker, mut signals, mut printer, .. } = host;
+    let claim = Claim::take()?;
+    let engine = docker.engine().to_string();
+    // Subscribed before anything is listed: what happens in between is seen twice rather than never.
+    let events = docker.events();
+    let mut catalogue = Catalogue::new(docker.clone());
+    let inventory = catalogue.list().await?;
+    let (desk, answers) = Desk::open(docker, catalogue);
+    let mut daemon = Daemon {
+        rules: Arc::new(rules),
+        _claim: claim,
+        desk,
+        inventory,
+        ledger: Ledger::default(),
+        memory: Memory::default(),
+        ports_per_container: usize::try_from(config.limits.ports_per_interface).unwrap_or(usize::MAX),
+        gone: BTreeMap::new(),
+        told: BTreeSet::new(),
+        obstacles: BTreeMap::new(),
+        stale: false,
+        last_round: clock::instant(),
+    };
+    daemon.round().await?;
+    log::info!("{} count for {} containers of {engine}", daemon.rules, daemon.ledger.open().count());
+    match config.pace {
+        Pace::Once => daemon.print(&mut printer).map(drop),
+        Pace::Every(pace) => {
+            let sources = Sources {
+                ticks: ticks(pace),
+                chores: ticks(Duration::from_secs(1)),
+                listings: ticks(LISTING),
+                events,
+                answers,
+            };
+            daemon.serve(sources, &mut signals, &mut printer).await
+        }
+    }
+}
+
+impl Daemon {
+    async fn serve(
+        &mut self,
+        mut sources: Sources,
+        signals: &mut Signals,
+        printer: &mut Printer,
+    ) -> anyhow::Result<()> {
+        loop {
+            let done = match sources.next(signals, self.stale).await {
+                Event::Tick => {
+                    let done = self.round().await;
+                    if self.print(printer)? == Reader::Gone {
+                        return Ok(());
+                    }
+                    done
+                }
+                Event::Docker(event) => {
+                    self.on_docker(event);
+                    Ok(())
+                }
+                Event::Answer(answer) => {
+                    self.on_answer(answer);
+                    Ok(())
+                }
+                // Many containers that start together cost one change.
+                Event::Quiet => self.round().await,
+                Event::Chores => self.chores().await,
+                Event::Listing => {
+                    self.desk.list();
+                    Ok(())
+                }
+                Event::Quit => {
+                    self.round().await?;
+                    self.print(printer)?;
+                    return Ok(());
+                }
+            };
+            // Counting goes on in the kernel, and the next round is another chance.
+            if let Err(error) = done {
+                log::error!("{error:#}");
+            }
+        }
+    }
+
+    fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
+        printer.print(&self.ledger, &self.inventory, None)
+    }
+}
+
+/// Where events come from.
+struct Sources {
+    ticks: Interval,
+    chores: Interval,
+    listings: Interval,
+    events: mpsc::Receiver<DockerEvent>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+}
+
+impl Sources {
+    /// Who has got an address goes before all else: its first packet is not far.
+    async fn next(&mut self, signals: &mut Signals, stale: bool) -> Event {
+        tokio::select! {
+            biased;
+            () = signals.next() => Event::Quit,
+            Some(event) = self.events.recv() => Event::Docker(event),
+            Some(answer) = self.answers.recv() => Event::Answer(answer),
+            () = std::future::ready(()), if stale => Event::Quiet,
+            _ = self.ticks.tick() => Event::Tick,
+            _ = self.chores.tick() => Event::Chores,
+            _ = self.listings.tick() => Event::Listing,
+        }
+    }
+}
