@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod books;
+pub mod firewall;
 pub mod report;
 pub mod traffic;
 

@@ -110,7 +110,9 @@ fn without_a_bpf_file_system_it_says_how_to_mount_one() -> Result<()> {
     for command in ["run", "stats", "uninstall"] {
         let consent: &[&str] = if command == "uninstall" { &["--yes"] } else { &[] };
         for dir in ["/run", "/nowhere"] {
-            let args = [&[command, "--bpffs", dir], consent].concat();
+            // Left alone, `run` would take a backend that does without.
+            let ebpf: &[&str] = if command == "uninstall" { &[] } else { &["--backend", "ebpf"] };
+            let args = [&[command, "--bpffs", dir], ebpf, consent].concat();
             refused(&run(&lab, &[], &args)?, &["mount -t bpf", dir]).with_context(|| args.join(" "))?;
             untouched(&lab, &container)?;
         }
