@@ -17,6 +17,7 @@ use crate::accounting::report::{Backend, Refused};
 use crate::config::Run;
 use crate::docker::Docker;
 use crate::links::Links;
+use crate::source::ebpf::EbpfError;
 use crate::source::probe::{Facts, probe};
 use crate::source::rules::set::RuleSet;
 use crate::source::select::{Refusal, Wanted, blind_spots, select};
@@ -81,13 +82,14 @@ impl Counting {
     }
 }
 
-/// The best backend that is wanted, and why it is no better one. What looked possible may still fail when it is started.
+/// The best backend that is wanted, and why it is no better one. A kernel may still refuse the programs themselves; whatever
+/// else fails is no reason to count less well than the host can.
 fn choose(config: &Run, facts: &Facts) -> anyhow::Result<(Counting, Vec<Refused>)> {
     let wanted = config.backend;
     let selection = select(facts, wanted)?;
     let mut refused: Vec<_> = selection.refused.into_iter().map(told).collect();
     match Counting::start(selection.backend, config) {
-        Err(error) if (wanted, selection.backend) == (Wanted::Auto, Backend::Ebpf) => {
+        Err(error) if wanted == Wanted::Auto && is_refused_by_the_kernel(&error) => {
             refused.push(Refused { backend: Backend::Ebpf, reason: format!("{error:#}") });
             let Ok(next) = select(facts, Wanted::Only(Backend::Iptables)) else { return Err(error) };
             refused.extend(next.refused.into_iter().map(told));
@@ -95,6 +97,13 @@ fn choose(config: &Run, facts: &Facts) -> anyhow::Result<(Counting, Vec<Refused>
         }
         started => Ok((started?, refused)),
     }
+}
+
+fn is_refused_by_the_kernel(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<EbpfError>(),
+        Some(EbpfError::LoadObject(_) | EbpfError::LoadProgram { .. })
+    )
 }
 
 fn told((backend, refusal): (Backend, Refusal)) -> Refused {
