@@ -158,8 +158,9 @@ fn other_peoples_filters_see_every_packet_that_dtraf_sees() -> Result<()> {
     // A copy of each packet goes nowhere, and is counted on the way.
     host.run("ip", &["link", "add", "sink0", "type", "veth", "peer", "name", "sink1"])?;
     for link in ["sink0", "sink1"] {
-        // Nor does the kernel send anything there of its own.
+        // Nor does the kernel send anything there of its own: no addresses, no ARP, no reports of groups.
         host.run("ip", &["link", "set", link, "addrgenmode", "none"])?;
+        host.run("ip", &["link", "set", link, "arp", "off", "multicast", "off"])?;
         host.run("ip", &["link", "set", link, "up"])?;
     }
     for (name, attach) in [("crowd-tcx", "tcx"), ("crowd-clsact", "clsact")] {
