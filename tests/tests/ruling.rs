@@ -130,6 +130,7 @@ fn a_container_is_counted_from_its_first_packet_on() -> Result<()> {
         let before = witness.seen()?;
         let name = format!("early{round}");
         let container = lab.container(&name).command(&command).start()?;
+        lab.docker(&["wait", container.id()])?;
         agree(&mut running, &name, || {
             let seen = witness.seen()?;
             let less = |now: Tally, then: Tally| Tally {
