@@ -38,13 +38,14 @@ const fn file(path: &'static str, package: &'static str) -> Need {
 }
 
 /// For the lab: a private Docker, a network around it, and something that looks at it.
-pub(crate) const LAB: [Need; 11] = [
+pub(crate) const LAB: [Need; 12] = [
     program("bpftool", "bpftool"),
     program("docker", "docker.io"),
     program("dockerd", "docker.io"),
     program("ethtool", "ethtool"),
     program("ip", "iproute2"),
     program("iptables", "iptables"),
+    program("nft", "nftables"),
     program("nsenter", "util-linux"),
     program("setpriv", "util-linux"),
     program("tc", "iproute2"),
