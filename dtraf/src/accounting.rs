@@ -9,6 +9,7 @@ pub(crate) mod called;
 pub(crate) mod blind;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod inventory;
 pub(crate) mod ledger;
@@ -16,3 +17,4 @@ pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod scope;
 pub(crate) mod snapshot;
+pub(crate) mod statement;

@@ -201,6 +201,11 @@ impl Ledger {
         accounts
     }
 
+    /// A meter that is not closed.
+    pub(crate) fn entry(&self, meter: MeterId) -> Option<&Entry> {
+        self.open.get(&meter)
+    }
+
     /// The meters that are not closed.
     pub(crate) fn open(&self) -> impl Iterator<Item = (MeterId, &Entry)> {
         self.open.iter().map(|(meter, entry)| (*meter, entry))

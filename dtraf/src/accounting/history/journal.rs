@@ -1,0 +1,282 @@
+//! What was counted and is not yet on disk.
+//!
+//! Knows for each meter the reading up to which its counts are on disk, and makes from later ones the batch that is to be
+//! written next. A batch holds the differences together with the readings that they end at; it counts as written only when
+//! the store says so. A batch whose fate is unknown is asked for by its number before the next one is made.
+
+use std::collections::BTreeMap;
+
+use super::account::{AccountKey, project};
+use super::key::{Key, amounts};
+use crate::accounting::amount::{Amount, Delta, PerDirection};
+use crate::accounting::attribution::Owner;
+use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::inventory::{Container, Inventory};
+use crate::accounting::ledger::{Entry, Holder};
+use crate::accounting::snapshot::{Meter, MeterId, MeterReading, Shortfall};
+use dtraf_common::abi::Direction;
+
+/// A reading, by key.
+pub(crate) type Cursor = BTreeMap<Key, PerDirection<Amount>>;
+
+/// A counter that is not a meter's alone, as it was last read; the reader's business. See [`Batch::raw`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawCounter {
+    pub(crate) place: String,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Number of a batch. Batches follow one another without a gap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sequence(pub(crate) u64);
+
+/// What is on disk of the counters that count now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resumed {
+    pub(crate) sequence: Sequence,
+    pub(crate) cursors: BTreeMap<MeterId, Cursor>,
+    /// The last [`Batch::raw`] that was written, and whether that was in the epoch that counts now.
+    pub(crate) raw: Vec<RawCounter>,
+    pub(crate) raw_is_current: bool,
+}
+
+/// What is to be written at once, or not at all.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) sequence: Sequence,
+    pub(crate) at: Timestamp,
+    /// Containers of which something is new.
+    pub(crate) containers: Vec<Described>,
+    /// Containers that are no more.
+    pub(crate) gone: Vec<ContainerId>,
+    /// Containers that are not named here are no more, either.
+    pub(crate) complete: bool,
+    pub(crate) meters: Vec<Posting>,
+    /// Readings of counters that meters are worked out from, where those can be set back and a meter cannot.
+    pub(crate) raw: Vec<RawCounter>,
+}
+
+/// What was counted at one meter.
+#[derive(Clone, Debug)]
+pub(crate) struct Posting {
+    pub(crate) meter: Meter,
+    pub(crate) holder: Holder,
+    /// No later reading will come.
+    pub(crate) ended: bool,
+    pub(crate) counts: Vec<Count>,
+}
+
+/// What was counted under one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) key: Key,
+    pub(crate) added: PerDirection<Delta>,
+    /// What the counters said when that had been added.
+    pub(crate) counted: PerDirection<Amount>,
+}
+
+/// What is to be remembered of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) id: ContainerId,
+    pub(crate) name: String,
+    pub(crate) key: AccountKey,
+    /// `None` when only its name is known.
+    pub(crate) circumstances: Option<Circumstances>,
+}
+
+/// What Docker says of a container and may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Circumstances {
+    pub(crate) image: String,
+    pub(crate) project: Option<String>,
+    /// Network and address.
+    pub(crate) addresses: Vec<(String, String)>,
+}
+
+/// What may change of a meter without a packet.
+type Facts = (Holder, Option<PerDirection<Shortfall>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// The last batch that is known to be on disk.
+    written: Sequence,
+    booked: BTreeMap<MeterId, Cursor>,
+    /// What else was written of each meter.
+    facts: BTreeMap<MeterId, Facts>,
+    described: BTreeMap<ContainerId, Described>,
+    /// Last readings of meters that are gone, until they are on disk.
+    ended: BTreeMap<MeterId, (Holder, MeterReading)>,
+    /// On the way to the disk.
+    pending: Option<Batch>,
+}
+
+impl Journal {
+    /// Goes on from what is on disk.
+    pub(crate) fn resume(&mut self, resumed: Resumed) {
+        (self.written, self.booked) = (resumed.sequence, resumed.cursors);
+    }
+
+    /// The fate of a batch is not known yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// What has come since the last batch, which must be settled. `None` when nothing has.
+    pub(crate) fn batch<'a>(
+        &mut self,
+        open: impl Iterator<Item = (MeterId, &'a Entry)>,
+        inventory: &Inventory,
+        raw: Vec<RawCounter>,
+        at: Timestamp,
+    ) -> Option<Batch> {
+        assert!(self.pending.is_none(), "a batch is settled before the next is made");
+        let mut meters = Vec::new();
+        for (id, (holder, reading)) in &self.ended {
+            meters.push(self.posting(*id, *holder, reading, true));
+        }
+        let mut containers: BTreeMap<ContainerId, Described> =
+            inventory.containers.values().map(|container| (container.id, Described::of(container))).collect();
+        for (id, entry) in open {
+            if let Owner::Container(name) = &entry.owner {
+                containers.entry(name.id).or_insert_with(|| Described::named(name.id, &name.name));
+            }
+            meters.push(self.posting(id, Holder::from(&entry.owner), &entry.reading, false));
+        }
+        meters.retain(|posting| {
+            let is_new = self.facts.get(&posting.meter.id) != Some(&facts(posting));
+            posting.ended || is_new || !posting.counts.is_empty()
+        });
+        let gone: Vec<_> = self.described.keys().filter(|id| !containers.contains_key(id)).copied().collect();
+        containers.retain(|id, described| self.described.get(id) != Some(described));
+        if meters.is_empty() && containers.is_empty() && gone.is_empty() {
+            return None;
+        }
+        let batch = Batch {
+            sequence: Sequence(self.written.0 + 1),
+            at,
+            containers: containers.into_values().collect(),
+            gone,
+            complete: self.described.is_empty(),
+            meters,
+            raw,
+        };
+        self.pending = Some(batch.clone());
+        Some(batch)
+    }
+
+    fn posting(&self, id: MeterId, holder: Holder, reading: &MeterReading, ended: bool) -> Posting {
+        let booked = self.booked.get(&id);
+        let mut counts = Vec::new();
+        for (key, counted) in amounts(reading) {
+            let before = booked.and_then(|cursor| cursor.get(&key)).copied().unwrap_or_default();
+            if let Some(count) = count(key, before, counted) {
+                counts.push(count);
+            }
+        }
+        Posting { meter: reading.meter.clone(), holder, ended, counts }
+    }
+
+    /// Keeps the last reading of a meter that is gone from the kernel.
+    pub(crate) fn end(&mut self, id: MeterId, entry: &Entry) {
+        self.ended.insert(id, (Holder::from(&entry.owner), entry.reading.clone()));
+    }
+
+    /// Everything that the meter said in this reading is on disk.
+    pub(crate) fn is_written(&self, reading: &MeterReading) -> bool {
+        let booked = self.booked.get(&reading.meter.id);
+        amounts(reading).iter().all(|(key, amounts)| {
+            let on_disk = booked.and_then(|cursor| cursor.get(key)).copied().unwrap_or_default();
+            on_disk == *amounts || *amounts == PerDirection::default()
+        })
+    }
+
+    /// The store has answered: `on_disk` is the last batch there.
+    pub(crate) fn settle(&mut self, on_disk: Sequence) -> Result<(), OutOfStep> {
+        let pending = self.pending.take();
+        match pending {
+            Some(batch) if batch.sequence == on_disk => {
+                self.apply(batch);
+                Ok(())
+            }
+            _ if on_disk == self.written => Ok(()),
+            _ => Err(OutOfStep { expected: self.written, found: on_disk }),
+        }
+    }
+
+    fn apply(&mut self, batch: Batch) {
+        self.written = batch.sequence;
+        for described in batch.containers {
+            self.described.insert(described.id, described);
+        }
+        for id in batch.gone {
+            self.described.remove(&id);
+        }
+        for posting in batch.meters {
+            let id = posting.meter.id;
+            if posting.ended {
+                self.booked.remove(&id);
+                self.facts.remove(&id);
+                self.ended.remove(&id);
+                continue;
+            }
+            self.facts.insert(id, facts(&posting));
+            let cursor = self.booked.entry(id).or_default();
+            cursor.extend(posting.counts.into_iter().map(|count| (count.key, count.counted)));
+        }
+    }
+}
+
+/// Somebody else has written to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger's last batch is number {}, and {} was the last of this process", found.0, expected.0)]
+pub(crate) struct OutOfStep {
+    expected: Sequence,
+    found: Sequence,
+}
+
+fn facts(posting: &Posting) -> Facts {
+    (posting.holder, posting.meter.shortfall)
+}
+
+/// What has come, unless nothing has. Where a counter went down, which the books have refused and told, nothing is taken until
+/// it is above what it was.
+fn count(key: Key, before: PerDirection<Amount>, counted: PerDirection<Amount>) -> Option<Count> {
+    let mut added = PerDirection::<Delta>::default();
+    let mut until = before;
+    for direction in Direction::ALL {
+        let (earlier, later) = (before.get(direction), counted.get(direction));
+        if let Ok(delta) = later.since(earlier) {
+            *added.get_mut(direction) = delta;
+            *until.get_mut(direction) = *later;
+        }
+    }
+    let is_nothing = Direction::ALL.iter().all(|direction| added.get(*direction).0.is_zero());
+    (!is_nothing).then_some(Count { key, added, counted: until })
+}
+
+impl Described {
+    fn of(container: &Container) -> Self {
+        let addresses = container.endpoints.iter().flat_map(|endpoint| {
+            endpoint.addresses.iter().map(|address| (endpoint.network.clone(), address.to_string()))
+        });
+        Self {
+            id: container.id,
+            name: container.name.clone(),
+            key: AccountKey::of(container),
+            circumstances: Some(Circumstances {
+                image: container.image.clone(),
+                project: project(&container.labels).map(str::to_owned),
+                addresses: addresses.collect(),
+            }),
+        }
+    }
+
+    fn named(id: ContainerId, name: &str) -> Self {
+        Self { id, name: name.to_owned(), key: AccountKey::of_name(name), circumstances: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

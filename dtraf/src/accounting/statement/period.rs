@@ -1,0 +1,309 @@
+//! Times as people say them, in the calendar of a time zone.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, ZonedDateTime};
+
+use crate::accounting::history::tier::Tier;
+use crate::accounting::identity::Timestamp;
+
+/// From the first second up to, and not with, the last one. Seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+/// What a range is divided into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Hour,
+    Day,
+    /// From that day of a month to the same of the next; where a month is shorter, from its last.
+    Cycle(CycleDay),
+}
+
+/// Day of the month that a billing cycle begins on: 1 to 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CycleDay(i8);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PeriodError {
+    #[error(
+        "`{0}` is no time that dtraf knows: write 2026-11-25, 2026-11, 2026-11-25T14:00, today, yesterday, this month or last month"
+    )]
+    Unknown(String),
+    #[error("the time ends before it begins: from {from} to {to}")]
+    Backwards { from: String, to: String },
+    #[error("the calendar does not go that far")]
+    Beyond,
+    #[error("a month has days from 1 to 31")]
+    CycleDay,
+}
+
+impl From<jiff::Error> for PeriodError {
+    fn from(_: jiff::Error) -> Self {
+        Self::Beyond
+    }
+}
+
+impl CycleDay {
+    pub(crate) const FIRST: Self = Self(1);
+
+    pub(crate) fn new(day: u8) -> Result<Self, PeriodError> {
+        match i8::try_from(day) {
+            Ok(day @ 1..=31) => Ok(Self(day)),
+            _ => Err(PeriodError::CycleDay),
+        }
+    }
+
+    /// The first day of the cycle that begins in this month.
+    fn in_month(self, month: Date) -> Result<Date, jiff::Error> {
+        month.with().day(self.0.min(month.days_in_month())).build()
+    }
+
+    /// The cycle that has `day` in it: its first day, and that of the next.
+    fn around(self, day: Date) -> Result<(Date, Date), jiff::Error> {
+        let begin = self.in_month(day)?;
+        if day < begin {
+            let before = day.first_of_month().checked_sub(1.month())?;
+            return Ok((self.in_month(before)?, begin));
+        }
+        let next = day.first_of_month().checked_add(1.month())?;
+        Ok((begin, self.in_month(next)?))
+    }
+}
+
+/// The cycle that is under way at `now`.
+pub(crate) fn cycle(day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
+    let (begin, end) = day.around(local(now, zone)?.date())?;
+    Ok(Range { from: midnight(begin, zone)?, to: midnight(end, zone)? })
+}
+
+/// From the beginning of what `from` says to the end of what `to` says. Without `to` up to now, and without `from` from the
+/// beginning of the cycle that is under way.
+pub(crate) fn range(
+    from: Option<&str>,
+    to: Option<&str>,
+    day: CycleDay,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Result<Range, PeriodError> {
+    let running = cycle(day, now, zone)?;
+    let begin = match from {
+        Some(text) => named(text, day, now, zone)?.from,
+        None => running.from,
+    };
+    let end = match (from, to) {
+        (_, Some(text)) => named(text, day, now, zone)?.to,
+        (Some(_), None) => seconds(now)? + 1,
+        (None, None) => running.to,
+    };
+    if begin >= end {
+        let said = |text: Option<&str>| text.unwrap_or("now").to_owned();
+        return Err(PeriodError::Backwards { from: said(from), to: said(to) });
+    }
+    Ok(Range { from: begin, to: end })
+}
+
+fn named(text: &str, day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
+    let today = local(now, zone)?.date();
+    let days = |first: Date, next: Date| -> Result<Range, PeriodError> {
+        Ok(Range { from: midnight(first, zone)?, to: midnight(next, zone)? })
+    };
+    let month = |first: Date| -> Result<Range, PeriodError> { days(first, first.checked_add(1.month())?) };
+    let text = text.trim();
+    match text {
+        "now" => {
+            let now = seconds(now)?;
+            return Ok(Range { from: now, to: now + 1 });
+        }
+        "today" => return days(today, today.tomorrow()?),
+        "yesterday" => return days(today.yesterday()?, today),
+        "this month" => return month(today.first_of_month()),
+        "last month" => return month(today.first_of_month().checked_sub(1.month())?),
+        "this cycle" => return cycle(day, now, zone),
+        "last cycle" => {
+            let (begin, _) = day.around(today)?;
+            let (first, next) = day.around(begin.yesterday()?)?;
+            return days(first, next);
+        }
+        _ => {}
+    }
+    if let Some(first) = whole_month(text) {
+        return month(first);
+    }
+    if text.len() > "2026-11-25".len()
+        && let Ok(moment) = text.parse::<DateTime>()
+    {
+        let from = moment.to_zoned_datetime(zone.clone())?.timestamp().as_second();
+        return Ok(Range { from, to: from });
+    }
+    match text.parse::<Date>() {
+        Ok(date) => days(date, date.tomorrow()?),
+        Err(_) => Err(PeriodError::Unknown(text.to_owned())),
+    }
+}
+
+/// `2026-11`
+fn whole_month(text: &str) -> Option<Date> {
+    let (year, month) = text.split_once('-')?;
+    (year.len() == 4 && month.len() == 2).then_some(())?;
+    Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()
+}
+
+/// Where the steps of a range begin, the first with the range, and where the range ends.
+pub(crate) fn boundaries(range: Range, step: Option<Step>, zone: &TimeZone) -> Result<Vec<i64>, PeriodError> {
+    let mut boundaries = vec![range.from];
+    if let Some(step) = step {
+        let mut next = after(range.from, step, zone)?;
+        while next < range.to {
+            boundaries.push(next);
+            next = after(next, step, zone)?;
+        }
+    }
+    boundaries.push(range.to);
+    Ok(boundaries)
+}
+
+/// Where the step ends that has this second in it.
+fn after(second: i64, step: Step, zone: &TimeZone) -> Result<i64, PeriodError> {
+    let local = jiff::Timestamp::from_second(second)?.to_zoned_datetime(zone.clone());
+    match step {
+        Step::Hour => {
+            let passed = i64::from(local.minute()) * 60 + i64::from(local.second());
+            Ok(second - passed + 3600)
+        }
+        Step::Day => midnight(local.date().tomorrow()?, zone),
+        Step::Cycle(day) => midnight(day.around(local.date())?.1, zone),
+    }
+}
+
+/// The coarsest tier whose spans make up the steps exactly.
+pub(crate) fn tier(boundaries: &[i64], now: Timestamp, zone: &TimeZone) -> Result<Tier, PeriodError> {
+    let begins = |tier: Tier, second: i64| {
+        let at = Timestamp(std::time::Duration::from_secs(u64::try_from(second).unwrap_or_default()));
+        tier.start(at, zone).is_ok_and(|start| start == second)
+    };
+    let now = seconds(now)?;
+    // A range that ends now, or later, ends within a span that has nothing of what comes after.
+    let past = boundaries.iter().filter(|boundary| **boundary < now);
+    let past: Vec<i64> = past.copied().collect();
+    let coarsest = [Tier::Month, Tier::Day, Tier::Hour];
+    let fits = |tier: &Tier| past.iter().all(|boundary| begins(*tier, *boundary));
+    Ok(coarsest.into_iter().find(fits).unwrap_or(Tier::FiveMinutes))
+}
+
+fn local(now: Timestamp, zone: &TimeZone) -> Result<ZonedDateTime, PeriodError> {
+    Ok(jiff::Timestamp::from_second(seconds(now)?)?.to_zoned_datetime(zone.clone()))
+}
+
+fn midnight(date: Date, zone: &TimeZone) -> Result<i64, PeriodError> {
+    Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp().as_second())
+}
+
+fn seconds(at: Timestamp) -> Result<i64, PeriodError> {
+    i64::try_from(at.0.as_secs()).ok().ok_or(PeriodError::Beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        let at: jiff::Timestamp = text.parse().unwrap();
+        Timestamp(std::time::Duration::from_secs(u64::try_from(at.as_second()).unwrap()))
+    }
+
+    fn shown(range: Range) -> [String; 2] {
+        [range.from, range.to].map(|second| jiff::Timestamp::from_second(second).unwrap().to_string())
+    }
+
+    fn day(number: u8) -> CycleDay {
+        CycleDay::new(number).unwrap()
+    }
+
+    const NOW: &str = "2028-03-10T12:34:56Z";
+
+    #[test]
+    fn times_are_what_people_mean() {
+        let zone = TimeZone::UTC;
+        for (from, to, begin, end) in [
+            (None, None, "2028-03-01T00:00:00Z", "2028-04-01T00:00:00Z"),
+            (Some("today"), None, "2028-03-10T00:00:00Z", "2028-03-10T12:34:57Z"),
+            (Some("yesterday"), Some("yesterday"), "2028-03-09T00:00:00Z", "2028-03-10T00:00:00Z"),
+            (Some("last month"), Some("last month"), "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"),
+            (Some("2028-02"), Some("2028-02"), "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"),
+            (Some("2028-02-28"), Some("2028-02-29"), "2028-02-28T00:00:00Z", "2028-03-01T00:00:00Z"),
+            (
+                Some("2028-02-28T10:00"),
+                Some("2028-02-28T11:30"),
+                "2028-02-28T10:00:00Z",
+                "2028-02-28T11:30:00Z",
+            ),
+            (None, Some("2028-03-04"), "2028-03-01T00:00:00Z", "2028-03-05T00:00:00Z"),
+        ] {
+            let range = range(from, to, CycleDay::FIRST, at(NOW), &zone).unwrap();
+            assert_eq!(shown(range), [begin, end], "{from:?} to {to:?}");
+        }
+        for text in ["", "tomorrow", "2027-02-29", "2028-13", "28-03", "2028-3", "x"] {
+            assert_eq!(
+                range(Some(text), None, CycleDay::FIRST, at(NOW), &zone),
+                Err(PeriodError::Unknown(text.to_owned()))
+            );
+        }
+        assert!(matches!(
+            range(Some("today"), Some("yesterday"), CycleDay::FIRST, at(NOW), &zone),
+            Err(PeriodError::Backwards { .. })
+        ));
+    }
+
+    #[test]
+    fn a_cycle_begins_on_the_last_day_of_a_month_that_is_too_short() {
+        for (number, now, begin, end) in [
+            (31, "2027-02-15T00:00:00Z", "2027-01-31T00:00:00Z", "2027-02-28T00:00:00Z"),
+            (31, "2027-02-28T00:00:00Z", "2027-02-28T00:00:00Z", "2027-03-31T00:00:00Z"),
+            (30, "2028-02-29T00:00:00Z", "2028-02-29T00:00:00Z", "2028-03-30T00:00:00Z"),
+            (15, "2028-01-01T00:00:00Z", "2027-12-15T00:00:00Z", "2028-01-15T00:00:00Z"),
+            (1, "2028-12-31T23:59:59Z", "2028-12-01T00:00:00Z", "2029-01-01T00:00:00Z"),
+        ] {
+            let cycle = cycle(day(number), at(now), &TimeZone::UTC).unwrap();
+            assert_eq!(shown(cycle), [begin, end], "{number} at {now}");
+        }
+        assert_eq!(
+            (CycleDay::new(0), CycleDay::new(32)),
+            (Err(PeriodError::CycleDay), Err(PeriodError::CycleDay))
+        );
+    }
+
+    #[test]
+    fn steps_follow_the_calendar() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let weekend =
+            range(Some("2026-10-24"), Some("2026-10-26"), CycleDay::FIRST, at("2026-11-25T00:00:00Z"), &zone);
+        let weekend = weekend.unwrap();
+        let lengths = |step| -> Vec<i64> {
+            boundaries(weekend, Some(step), &zone).unwrap().windows(2).map(|pair| pair[1] - pair[0]).collect()
+        };
+        assert_eq!(lengths(Step::Day), [86_400, 90_000, 86_400]);
+        assert_eq!(lengths(Step::Hour), [3600; 73]);
+        assert_eq!(lengths(Step::Cycle(day(25))), [86_400, 90_000 + 86_400]);
+        assert_eq!(boundaries(weekend, None, &zone).unwrap(), [weekend.from, weekend.to]);
+    }
+
+    #[test]
+    fn the_coarsest_tier_that_fits_is_asked() {
+        let zone = TimeZone::UTC;
+        let chosen = |from: &str, to: &str, step| {
+            let range = range(Some(from), Some(to), CycleDay::FIRST, at(NOW), &zone).unwrap();
+            tier(&boundaries(range, step, &zone).unwrap(), at(NOW), &zone).unwrap()
+        };
+        assert_eq!(chosen("2028-01", "2028-02", None), Tier::Month);
+        assert_eq!(chosen("2028-01", "now", None), Tier::Month);
+        assert_eq!(chosen("2028-01", "2028-02", Some(Step::Day)), Tier::Day);
+        assert_eq!(chosen("2028-01", "2028-02", Some(Step::Cycle(day(15)))), Tier::Day);
+        assert_eq!(chosen("yesterday", "now", None), Tier::Day);
+        assert_eq!(chosen("yesterday", "yesterday", Some(Step::Hour)), Tier::Hour);
+        assert_eq!(chosen("2028-02-28T10:00", "2028-02-28T11:30", None), Tier::FiveMinutes);
+    }
+}
