@@ -1,5 +1,6 @@
 //! What was typed. What it means is [`crate::config`]'s business.
 
+pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod values;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::report::ReportArgs;
 use self::rules::RulesArgs;
 use self::values::{
     AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope, absolute_path, interval,
@@ -49,13 +51,14 @@ Environment:
   RUST_LOG     what is logged to stderr: error, warn, info (the default), debug, trace
 
 Files:
-  /sys/fs/bpf/dtraf/  pinned maps and links: counting goes on in them while no dtraf runs
+  /sys/fs/bpf/dtraf/         pinned maps and links: counting goes on in them while no dtraf runs
+  /var/lib/dtraf/ledger.db   the ledger: what was counted when, for whom
 
 Examples:
   dtraf run                          count, and watch
   dtraf run --once --format json     attach, read once, leave everything counting
   dtraf stats --ports web            what was counted for one container, by port
-  dtraf doctor                       what this host can do, and what is in the way
+  dtraf report --daily               who had how much on each day of this month
   dtraf doctor                       what this host can do, and what is in the way
   dtraf uninstall                    detach and remove everything";
 
@@ -63,6 +66,7 @@ Examples:
 pub(crate) enum Command {
     Run(RunArgs),
     Stats(StatsArgs),
+    Report(ReportArgs),
     Rules(RulesArgs),
     Doctor(DoctorArgs),
     Uninstall(UninstallArgs),
@@ -143,6 +147,15 @@ pub(crate) struct RunArgs {
     /// before what dtraf finds out itself.
     #[arg(long = "scope", value_name = "CIDR=SCOPE")]
     pub(crate) scopes: Vec<UserScope>,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+
+    /// Time between two writes to the ledger; at least 100ms
+    ///
+    /// A host that loses its power loses what was counted since the last write; nothing else does.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
+    pub(crate) flush: Duration,
 
     #[command(flatten)]
     pub(crate) pins: PinArgs,
@@ -229,6 +242,16 @@ pub(crate) struct LookArgs {
     /// Leave nothing out and cut nothing off to make a table fit
     #[arg(long)]
     pub(crate) no_trunc: bool,
+}
+
+/// Where the ledger is.
+pub(crate) const LEDGER: &str = "/var/lib/dtraf/ledger.db";
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    /// The ledger: an SQLite database, made where there is none
+    #[arg(long = "db", value_name = "FILE", default_value = LEDGER, value_parser = absolute_path)]
+    pub(crate) path: PathBuf,
 }
 
 /// Where systemd mounts it.

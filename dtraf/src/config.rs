@@ -1,5 +1,6 @@
 //! What was meant, complete and consistent, before the host is touched.
 
+pub(crate) mod report;
 pub(crate) mod rules;
 
 use std::collections::BTreeMap;
@@ -9,12 +10,15 @@ use std::time::Duration;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
 
+use self::report::Report;
 use self::rules::Rules;
 use crate::accounting::report::Backend;
 use crate::cli::values::{AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope};
 use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, UninstallArgs};
+use crate::daemon::keeper::Keeping;
 use crate::source::ebpf::{HookChoice, Limits};
 use crate::source::select::Wanted;
+use crate::store::Retention;
 use crate::terminal::Stdout;
 use crate::view::doctor::Look;
 use crate::view::units::Units;
@@ -25,6 +29,7 @@ use crate::view::{Detail, Fit, Format, RateUnit, View};
 pub(crate) enum Config {
     Run(Run),
     Stats(Stats),
+    Report(Report),
     Rules(Rules),
     Doctor(Doctor),
     Uninstall(Uninstall),
@@ -43,6 +48,7 @@ pub(crate) struct Run {
     pub(crate) limits: Limits,
     /// What the user says of networks; none twice.
     pub(crate) scopes: Vec<(IpNet, Scope)>,
+    pub(crate) keeping: Keeping,
     pub(crate) bpffs: PathBuf,
 }
 
@@ -97,6 +103,7 @@ impl Config {
         Ok(match cli.command {
             Command::Run(args) => Self::Run(Run::resolve(args, stdout)?),
             Command::Stats(args) => Self::Stats(Stats::resolve(args, stdout)),
+            Command::Report(args) => Self::Report(Report::resolve(args, stdout)),
             Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
             Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
@@ -130,6 +137,7 @@ impl Run {
             trace: args.trace,
             limits: limits(args.max_containers, args.port_entries, args.ports_per_container)?,
             scopes: scopes(&args.scopes)?,
+            keeping: Keeping { path: args.ledger.path, pace: args.flush, retention: Retention::default() },
             bpffs: args.pins.bpffs,
         })
     }

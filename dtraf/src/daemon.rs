@@ -2,6 +2,7 @@
 
 mod desk;
 mod ebpf;
+pub(crate) mod keeper;
 mod print;
 mod rules;
 mod signals;

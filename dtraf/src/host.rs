@@ -1,9 +1,13 @@
 //! What this host is, and whether dtraf may count on it.
 
+use std::io;
+use std::time::Duration;
+
 use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::accounting::blind::BlindSpot;
+use crate::accounting::identity::Timestamp;
 use crate::accounting::report::{Backend, Origin, Refused};
 
 /// The first release whose features are all there: ring buffers and `CAP_BPF`.
@@ -39,6 +43,20 @@ pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
 pub(crate) fn name() -> String {
     uname().nodename().to_string_lossy().into_owned()
 }
+
+/// Names the time since the host was booted (`Documentation/admin-guide/sysctl/kernel.rst`, `random`).
+pub(crate) fn boot() -> io::Result<String> {
+    std::fs::read_to_string(BOOT_ID).map(|id| id.trim().to_owned())
+}
+
+/// When the host was booted, as the clock on the wall has it now. Some 10 ms uncertain.
+pub(crate) fn booted_at(now: Timestamp) -> Timestamp {
+    let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let uptime = Duration::try_from(uptime).unwrap_or_default();
+    Timestamp(now.0.saturating_sub(uptime))
+}
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Where this host's figures come from.
 pub(crate) fn origin(backend: Backend, blind_spots: Vec<BlindSpot>, refused: Vec<Refused>) -> Origin {

@@ -10,10 +10,12 @@ mod docker;
 mod links;
 mod sockets;
 mod source;
+mod store;
 mod accounting;
 mod view;
 mod daemon;
 mod stats;
+mod report;
 mod rules;
 mod doctor;
 mod uninstall;
@@ -47,6 +49,7 @@ fn run(config: Config) -> anyhow::Result<()> {
         match config {
             Config::Run(config) => daemon::run(config).await,
             Config::Stats(config) => stats::run(config).await,
+            Config::Report(config) => report::run(&config),
             Config::Rules(config) => rules::run(config).await,
             Config::Doctor(config) => doctor::run(config).await,
             Config::Uninstall(config) => uninstall::run(config).await,

@@ -6,6 +6,7 @@ pub(crate) mod names;
 pub(crate) mod neutral;
 pub(crate) mod rules;
 pub(crate) mod screen;
+pub(crate) mod statement;
 pub(crate) mod table;
 pub(crate) mod units;
 

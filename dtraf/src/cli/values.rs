@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::accounting::statement::period::{CycleDay, PeriodError};
 use clap::ValueEnum;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
@@ -101,6 +102,10 @@ pub(crate) enum InvalidInterval {
 pub(super) fn interval(text: &str) -> Result<Duration, InvalidInterval> {
     let interval = humantime::parse_duration(text)?;
     if interval < SHORTEST_INTERVAL { Err(InvalidInterval::TooShort) } else { Ok(interval) }
+}
+
+pub(super) fn cycle_day(text: &str) -> Result<CycleDay, PeriodError> {
+    text.parse().ok().ok_or(PeriodError::CycleDay).and_then(CycleDay::new)
 }
 
 #[derive(Debug, thiserror::Error)]

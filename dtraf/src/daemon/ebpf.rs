@@ -20,6 +20,7 @@ use self::owners::Unknown;
 use self::served::Served;
 use self::veths::Veths;
 use super::desk::{Answer, Desk};
+use super::keeper::{Keeper, Turn};
 use super::print::Printer;
 use super::signals::Signals;
 use super::{Host, ticks};
@@ -28,14 +29,15 @@ use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::snapshot::Snapshot;
-use crate::clock;
 use crate::config::{Pace, Run};
 use crate::docker::{Catalogue, DockerEvent};
 use crate::links::{LinkEvent, Links};
 use crate::source::ebpf::shortfall::Sightings;
 use crate::source::ebpf::trace::Records;
 use crate::source::ebpf::{Counting, Options, PinDirectory};
+use crate::store::Epoch;
 use crate::terminal::Reader;
+use crate::{clock, host};
 
 /// How often a shortfall that is not yet known exactly is looked at, whatever the interval.
 const SETTLING: Duration = Duration::from_millis(250);
@@ -47,6 +49,7 @@ struct Daemon {
     desk: Desk,
     inventory: Inventory,
     ledger: Ledger,
+    keeper: Keeper,
     veths: Veths,
     bridges: Bridges,
     served: Served,
@@ -79,6 +82,7 @@ enum Event {
     Listening(served::Found),
     Trace,
     Settle,
+    Ledger(Turn),
     Chores,
     Quit,
 }
@@ -94,6 +98,10 @@ pub(super) fn start(config: &Run) -> anyhow::Result<Counting> {
 pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyhow::Result<()> {
     let Host { links, docker, mut signals, mut printer } = host;
     let engine = docker.engine().to_string();
+    let mut keeper = Keeper::open(&config.keeping, Epoch::maps(&host::boot()?, counting.seed()))?;
+    if let Some(resumed) = keeper.opened().await? {
+        keeper.begin(resumed);
+    }
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.
     let link_events = Links::events()?;
     let docker_events = docker.events();
@@ -111,6 +119,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         desk,
         inventory,
         ledger: Ledger::default(),
+        keeper,
         veths: Veths::default(),
         bridges: Bridges::default(),
         served,
@@ -154,7 +163,7 @@ impl Daemon {
         }
         self.open_all_tables()?;
         self.print(printer)?;
-        Ok(())
+        self.keeper.finish(&self.ledger, &self.inventory, &[]).await
     }
 
     async fn serve(
@@ -165,7 +174,7 @@ impl Daemon {
     ) -> anyhow::Result<()> {
         loop {
             let unsettled = self.counting.has_unsettled(clock::now());
-            let done = match sources.next(signals, unsettled).await {
+            let done = match sources.next(signals, unsettled, &mut self.keeper).await {
                 Event::Tick => {
                     let read = self.read().await;
                     if self.print(printer)? == Reader::Gone {
@@ -185,6 +194,17 @@ impl Daemon {
                     Ok(())
                 }
                 Event::Settle => self.read().await,
+                Event::Ledger(Turn::Due) => {
+                    let read = self.read().await;
+                    self.keeper.flush(&self.ledger, &self.inventory, Vec::new());
+                    read
+                }
+                Event::Ledger(Turn::Answered(answer)) => {
+                    if let Some(resumed) = self.keeper.on_answer(answer)? {
+                        self.keeper.begin(resumed);
+                    }
+                    self.free_slots()
+                }
                 Event::Quit => {
                     self.read().await?;
                     self.print(printer)?;
@@ -196,7 +216,8 @@ impl Daemon {
                 log::error!("{error:#}");
             }
         }
-        self.stop_tracing()
+        self.stop_tracing()?;
+        self.keeper.finish(&self.ledger, &self.inventory, &[]).await
     }
 
     fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
@@ -242,7 +263,7 @@ struct Sources {
 
 impl Sources {
     /// Links go before all else: a container sends its first packet soon after its link has come.
-    async fn next(&mut self, signals: &mut Signals, unsettled: bool) -> Event {
+    async fn next(&mut self, signals: &mut Signals, unsettled: bool, keeper: &mut Keeper) -> Event {
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
@@ -251,6 +272,7 @@ impl Sources {
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             Some(found) = self.listening.recv() => Event::Listening(found),
             _ = self.ticks.tick() => Event::Tick,
+            turn = keeper.next() => Event::Ledger(turn),
             _ = self.chores.tick() => Event::Chores,
             _ = self.traces.tick(), if self.traced => Event::Trace,
             _ = self.settling.tick(), if unsettled => Event::Settle,

@@ -14,19 +14,22 @@ use tokio::sync::mpsc;
 use tokio::time::Interval;
 
 use super::desk::{Answer, Desk};
+use super::keeper::{Keeper, Turn};
 use super::print::Printer;
 use super::signals::Signals;
 use super::{Host, ticks};
 use crate::accounting::identity::ContainerId;
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
-use crate::clock;
 use crate::config::{Pace, Run};
 use crate::docker::{Catalogue, DockerEvent};
 use crate::source::rules::claim::Claim;
 use crate::source::rules::memory::Memory;
+use crate::source::rules::saved::save;
 use crate::source::rules::set::{Obstacle, RuleSet};
+use crate::store::Epoch;
 use crate::terminal::Reader;
+use crate::{clock, host};
 
 /// Between two readings at the most, whatever the interval of the view.
 const SLOWEST: Duration = Duration::from_secs(10);
@@ -40,6 +43,7 @@ struct Daemon {
     desk: Desk,
     inventory: Inventory,
     ledger: Ledger,
+    keeper: Keeper,
     memory: Memory,
     /// Ports that are counted by themselves, of one container.
     ports_per_container: usize,
@@ -62,6 +66,7 @@ enum Event {
     /// Nothing else is to be heard at the moment.
     Quiet,
     Chores,
+    Ledger(Turn),
     Listing,
     Quit,
 }
@@ -70,6 +75,8 @@ enum Event {
 pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Result<()> {
     let Host { docker, mut signals, mut printer, .. } = host;
     let claim = Claim::take()?;
+    let mut keeper = Keeper::open(&config.keeping, Epoch::rules(&host::boot()?))?;
+    let resumed = keeper.opened().await?;
     let engine = docker.engine().to_string();
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.
     let events = docker.events();
@@ -82,6 +89,7 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
         desk,
         inventory,
         ledger: Ledger::default(),
+        keeper,
         memory: Memory::default(),
         ports_per_container: usize::try_from(config.limits.ports_per_interface).unwrap_or(usize::MAX),
         gone: BTreeMap::new(),
@@ -90,10 +98,16 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
         stale: false,
         last_round: clock::instant(),
     };
+    if let Some(resumed) = resumed {
+        daemon.resume(resumed).await?;
+    }
     daemon.round().await?;
     log::info!("{} count for {} containers of {engine}", daemon.rules, daemon.ledger.open().count());
     match config.pace {
-        Pace::Once => daemon.print(&mut printer).map(drop),
+        Pace::Once => {
+            daemon.print(&mut printer)?;
+            daemon.finish().await
+        }
         Pace::Every(pace) => {
             let sources = Sources {
                 ticks: ticks(pace),
@@ -115,11 +129,11 @@ impl Daemon {
         printer: &mut Printer,
     ) -> anyhow::Result<()> {
         loop {
-            let done = match sources.next(signals, self.stale).await {
+            let done = match sources.next(signals, self.stale, &mut self.keeper).await {
                 Event::Tick => {
                     let done = self.round().await;
                     if self.print(printer)? == Reader::Gone {
-                        return Ok(());
+                        return self.finish().await;
                     }
                     done
                 }
@@ -134,6 +148,15 @@ impl Daemon {
                 // Many containers that start together cost one change.
                 Event::Quiet => self.round().await,
                 Event::Chores => self.chores().await,
+                Event::Ledger(Turn::Due) => {
+                    let done = self.round().await;
+                    self.keeper.flush(&self.ledger, &self.inventory, save(self.memory.seen()));
+                    done
+                }
+                Event::Ledger(Turn::Answered(answer)) => match self.keeper.on_answer(answer)? {
+                    Some(resumed) => self.resume(resumed).await,
+                    None => Ok(()),
+                },
                 Event::Listing => {
                     self.desk.list();
                     Ok(())
@@ -141,7 +164,7 @@ impl Daemon {
                 Event::Quit => {
                     self.round().await?;
                     self.print(printer)?;
-                    return Ok(());
+                    return self.finish().await;
                 }
             };
             // Counting goes on in the kernel, and the next round is another chance.
@@ -149,6 +172,10 @@ impl Daemon {
                 log::error!("{error:#}");
             }
         }
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        self.keeper.finish(&self.ledger, &self.inventory, &save(self.memory.seen())).await
     }
 
     fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
@@ -167,7 +194,7 @@ struct Sources {
 
 impl Sources {
     /// Who has got an address goes before all else: its first packet is not far.
-    async fn next(&mut self, signals: &mut Signals, stale: bool) -> Event {
+    async fn next(&mut self, signals: &mut Signals, stale: bool, keeper: &mut Keeper) -> Event {
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
@@ -175,6 +202,7 @@ impl Sources {
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             () = std::future::ready(()), if stale => Event::Quiet,
             _ = self.ticks.tick() => Event::Tick,
+            turn = keeper.next() => Event::Ledger(turn),
             _ = self.chores.tick() => Event::Chores,
             _ = self.listings.tick() => Event::Listing,
         }

@@ -6,6 +6,7 @@
 pub(crate) mod claim;
 pub(crate) mod memory;
 pub(crate) mod reading;
+pub(crate) mod saved;
 pub(crate) mod set;
 pub(crate) mod wanted;
 

@@ -3,7 +3,7 @@
 //!
 //! Exact whole numbers, true names. What is not known is null.
 
-mod amounts;
+pub(super) mod amounts;
 mod document;
 
 use std::io;

@@ -64,9 +64,9 @@ impl Daemon {
         Ok(())
     }
 
-    /// Frees the slots of interfaces that are gone. While Docker knows their container, their counts stay in the kernel:
-    /// a process that follows this one finds them there.
-    fn free_slots(&mut self) -> anyhow::Result<()> {
+    /// Frees the slots of interfaces that are gone. While Docker knows their container, and until they are in the ledger,
+    /// their counts stay in the kernel: a process that follows this one finds them there.
+    pub(super) fn free_slots(&mut self) -> anyhow::Result<()> {
         let (now, instant) = (clock::now(), clock::instant());
         let mut done = Vec::new();
         for attachment in self.counting.attachments() {
@@ -78,13 +78,16 @@ impl Daemon {
                 .container
                 .as_ref()
                 .is_some_and(|container| self.inventory.containers.contains_key(&container.id));
-            if instant.saturating_duration_since(since) >= GRACE
-                && (!is_known || self.counting.is_nearly_full())
-            {
+            let is_needed = self.counting.is_nearly_full();
+            let has_waited = instant.saturating_duration_since(since) >= GRACE;
+            if has_waited && (is_needed || !is_known && self.is_written(&attachment)) {
                 done.push(attachment);
             }
         }
         for attachment in &done {
+            if let Some(entry) = self.ledger.entry(attachment.id()) {
+                self.keeper.end(attachment.id(), entry);
+            }
             self.ledger.close(attachment.id(), now);
             self.retired.remove(&attachment.slot);
             self.departed.remove(&attachment.slot);
@@ -95,6 +98,10 @@ impl Daemon {
             self.counting.share_table()?;
         }
         Ok(())
+    }
+
+    fn is_written(&self, attachment: &Attachment) -> bool {
+        self.ledger.entry(attachment.id()).is_none_or(|entry| self.keeper.is_written(&entry.reading))
     }
 
     /// Tells the programs who is who.

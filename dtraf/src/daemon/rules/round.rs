@@ -8,18 +8,22 @@ use anyhow::Context as _;
 
 use super::{Daemon, SLOWEST};
 use crate::accounting::attribution::attribute;
+use crate::accounting::history::journal::Resumed;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::MeterId;
-use crate::clock;
 use crate::source::rules::memory::{Missing, SetBack};
-use crate::source::rules::reading::snapshot;
+use crate::source::rules::reading::{cursors, snapshot};
+use crate::source::rules::saved::restore;
 use crate::source::rules::set::{Obstacle, RulesError, Standing};
 use crate::source::rules::wanted::{Wanted, wanted};
-use crate::source::rules::{Counted, Target};
+use crate::source::rules::{Counted, Target, sums};
 use crate::view::neutral::neutral;
+use crate::{clock, host};
 
 /// How long counters outlive their container: Docker's answers may come in any order.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long they outlive it because the ledger cannot be written.
+const LONGEST: Duration = Duration::from_mins(10);
 /// Removed containers that are still shown one by one.
 const REMEMBERED: usize = 1000;
 
@@ -38,6 +42,10 @@ impl Daemon {
         self.note_obstacles(done.obstacles);
         if done.changed {
             for container in ended {
+                let meter = MeterId::Rules(container);
+                if let Some(entry) = self.ledger.entry(meter) {
+                    self.keeper.end(meter, entry);
+                }
                 self.ledger.close(MeterId::Rules(container), clock::now());
                 self.memory.forget(container);
                 self.gone.remove(&container);
@@ -50,9 +58,26 @@ impl Daemon {
         Ok(())
     }
 
+    /// Goes on from what the ledger has. Counters that were there before the host was booted, because somebody has put rules back
+    /// with what they had counted, begin with that: it is in the ledger.
+    pub(super) async fn resume(&mut self, resumed: Resumed) -> anyhow::Result<()> {
+        let saved = if resumed.raw_is_current {
+            restore(&resumed.raw)
+        } else {
+            let booted = host::booted_at(clock::now());
+            let standing = self.read().await?.counted();
+            let older: Vec<_> = standing.into_iter().filter(|counter| counter.since < booted).collect();
+            sums(&older)
+        };
+        self.memory.resume(&saved);
+        self.keeper.begin(Resumed { cursors: cursors(&saved), ..resumed });
+        Ok(())
+    }
+
     pub(super) async fn chores(&mut self) -> anyhow::Result<()> {
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));
+        self.memory.forget_absent(|id| containers.contains_key(id));
         self.told.retain(|id| containers.contains_key(id));
         let waited = clock::instant().saturating_duration_since(self.last_round);
         if waited >= SLOWEST { self.round().await } else { Ok(()) }
@@ -123,9 +148,17 @@ impl Daemon {
             self.gone.entry(*id).or_insert(now);
         }
         self.gone.retain(|id, _| !known.contains(id));
-        let fresh = self.gone.iter().filter(|(_, since)| now.saturating_duration_since(**since) < GRACE);
+        let fresh = self.gone.iter().filter(|(id, since)| {
+            let waited = now.saturating_duration_since(**since);
+            waited < GRACE || waited < LONGEST && !self.is_written(**id)
+        });
         known.extend(fresh.map(|(id, _)| *id));
         known
+    }
+
+    fn is_written(&self, container: ContainerId) -> bool {
+        let entry = self.ledger.entry(MeterId::Rules(container));
+        entry.is_none_or(|entry| self.keeper.is_written(&entry.reading))
     }
 
     /// Containers whose counters go with this change.

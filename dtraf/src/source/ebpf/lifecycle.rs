@@ -34,6 +34,11 @@ impl Counting {
         self.meters.iter().filter_map(|(slot, record)| attachment(slot, record)).collect()
     }
 
+    /// Which maps these are: others have another number.
+    pub(crate) fn seed(&self) -> u64 {
+        self.maps.geometry.seed
+    }
+
     /// What was counted for no slot.
     pub(crate) fn orphans(&self) -> PerDirection<Amount> {
         orphans(&self.maps)

@@ -112,6 +112,35 @@ impl Memory {
         set_back
     }
 
+    /// Goes on from what an earlier process had seen, of which this one may have seen more already. What is lower now was set
+    /// back in between.
+    pub(crate) fn resume(&mut self, saved: &BTreeMap<CounterKey, Tally>) {
+        for (key, seen) in saved {
+            match self.sums.entry(*key) {
+                Entry::Vacant(place) => {
+                    place.insert(Remembered { seen: *seen, ..Remembered::default() });
+                }
+                Entry::Occupied(mut place) => {
+                    let remembered = place.get_mut();
+                    if remembered.seen.packets < seen.packets || remembered.seen.bytes < seen.bytes {
+                        remembered.before = remembered.before + *seen;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the counters of each key were last seen to have.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (CounterKey, Tally)> {
+        self.sums.iter().map(|(key, remembered)| (*key, remembered.seen))
+    }
+
+    /// Forgets containers that have no counters, unless they are known otherwise.
+    pub(crate) fn forget_absent(&mut self, is_known: impl Fn(&ContainerId) -> bool) {
+        let counted: BTreeSet<_> = self.counted.iter().map(|counter| counter.key.container).collect();
+        self.sums.retain(|key, _| counted.contains(&key.container) || is_known(&key.container));
+    }
+
     /// What is to be booked for each key.
     pub(crate) fn amounts(&self) -> BTreeMap<CounterKey, Tally> {
         self.sums.iter().map(|(key, remembered)| (*key, remembered.before + remembered.seen)).collect()

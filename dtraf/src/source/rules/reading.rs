@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dtraf_common::abi::{Direction, Role};
+use dtraf_common::abi::{Direction, Role, Scope};
 
 use super::{Counted, CounterKey, Matched, Tally};
 use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::history::journal::Cursor;
+use crate::accounting::history::key::divided;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::{
     Bucket, ContainerName, HookKind, Life, Meter, MeterId, MeterReading, Point, Port, Snapshot,
@@ -37,11 +39,36 @@ fn reading(
     hook: HookKind,
     now: Timestamp,
 ) -> MeterReading {
-    let keys: BTreeSet<CounterKey> = counters.iter().map(|counter| counter.key).collect();
+    let keys = counters.iter().map(|counter| counter.key).collect();
+    let (scopes, buckets, ports) = figures(&keys, amounts);
+    MeterReading { meter: meter(id, counters, hook, now), scopes, buckets, ports }
+}
+
+/// What was booked of each container when its counters had counted so much.
+pub(crate) fn cursors(amounts: &BTreeMap<CounterKey, Tally>) -> BTreeMap<MeterId, Cursor> {
+    let mut containers = BTreeMap::<ContainerId, BTreeSet<CounterKey>>::new();
+    for key in amounts.keys() {
+        containers.entry(key.container).or_default().insert(*key);
+    }
+    let cursor = |(id, keys): (ContainerId, BTreeSet<CounterKey>)| {
+        let (scopes, buckets, ports) = figures(&keys, amounts);
+        (MeterId::Rules(id), divided(&scopes, &buckets, &ports))
+    };
+    containers.into_iter().map(cursor).collect()
+}
+
+type Figures = (
+    PerDirection<BTreeMap<Option<Scope>, Amount>>,
+    PerDirection<BTreeMap<Bucket, Amount>>,
+    BTreeMap<Port, PerDirection<Amount>>,
+);
+
+/// The sums of one container's counters.
+fn figures(keys: &BTreeSet<CounterKey>, amounts: &BTreeMap<CounterKey, Tally>) -> Figures {
     let mut totals = PerDirection::<Tally>::default();
     let mut ports = BTreeMap::<Port, PerDirection<Tally>>::new();
     for key in keys {
-        let tally = amounts.get(&key).copied().unwrap_or_default();
+        let tally = amounts.get(key).copied().unwrap_or_default();
         let sum = match key.matched {
             Matched::All => totals.get_mut(key.direction),
             Matched::Port(number) => {
@@ -61,17 +88,14 @@ fn reading(
     let in_ports = PerDirection::from_fn(|direction| ports.values().map(|port| *port.get(direction)).sum());
     let left = PerDirection::from_fn(|direction| totals.get(direction).less(in_ports.get(direction)));
     let total = |direction: Direction| amount(*in_ports.get(direction) + *left.get(direction));
-    MeterReading {
-        meter: meter(id, counters, hook, now),
-        scopes: PerDirection::from_fn(|direction| BTreeMap::from([(None, total(direction))])),
-        buckets: PerDirection::from_fn(|direction| {
-            BTreeMap::from([(Bucket::NoRule, amount(*left.get(direction)))])
-        }),
-        ports: ports
+    (
+        PerDirection::from_fn(|direction| BTreeMap::from([(None, total(direction))])),
+        PerDirection::from_fn(|direction| BTreeMap::from([(Bucket::NoRule, amount(*left.get(direction)))])),
+        ports
             .into_iter()
             .map(|(port, tallies)| (port, PerDirection::from_fn(|direction| amount(*tallies.get(direction)))))
             .collect(),
-    }
+    )
 }
 
 fn meter(id: ContainerId, counters: &[&Counted], hook: HookKind, now: Timestamp) -> Meter {

@@ -10,7 +10,7 @@ use crate::accounting::report::Rate;
 use crate::accounting::snapshot::{Bucket, HookKind};
 
 #[derive(Serialize)]
-pub(super) struct AmountObject {
+pub(in crate::view) struct AmountObject {
     wire_bytes: Option<u64>,
     packets: Option<u64>,
     ip_bytes: Option<u64>,
@@ -50,7 +50,7 @@ pub(super) fn all<K: Copy>(
     keys.into_iter().map(|key| (name(key), amount(&key).unwrap_or_default().into())).collect()
 }
 
-pub(super) fn of_each<T: Copy, O: From<T>>(values: &PerDirection<T>) -> PerDirection<O> {
+pub(in crate::view) fn of_each<T: Copy, O: From<T>>(values: &PerDirection<T>) -> PerDirection<O> {
     PerDirection::from_fn(|direction| (*values.get(direction)).into())
 }
 

@@ -1,0 +1,90 @@
+//! The thread that has the database.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::Keeping;
+use crate::accounting::history::journal::{Batch, Resumed, Sequence};
+use crate::clock;
+use crate::store::{Calendar, Epoch, Store, StoreError};
+
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Where to go on.
+    Resume,
+    /// What became of the last batch.
+    Sequence,
+    Write(Box<Batch>, Calendar),
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(super) resumed: Option<Resumed>,
+    /// Number of the last batch on the disk, where that could be read.
+    pub(super) on_disk: Option<Sequence>,
+    pub(super) trouble: Option<StoreError>,
+}
+
+/// What opens the database.
+struct Disk {
+    keeping: Keeping,
+    epoch: Epoch,
+    store: Option<Store>,
+}
+
+pub(super) fn start(
+    keeping: &Keeping,
+    epoch: Epoch,
+) -> Result<(Sender<Request>, UnboundedReceiver<Answer>), StoreError> {
+    let mut disk = Disk { keeping: keeping.clone(), epoch, store: None };
+    match disk.open() {
+        Err(error) if error.is_final() => return Err(error),
+        // Told with the first answer.
+        _ => {}
+    }
+    let (requests, asked) = channel();
+    let (answers, answered) = unbounded_channel();
+    std::thread::spawn(move || serve(disk, &asked, &answers));
+    Ok((requests, answered))
+}
+
+fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<Answer>) {
+    while let Ok(request) = asked.recv() {
+        if answers.send(disk.answer(request)).is_err() {
+            return;
+        }
+    }
+}
+
+impl Disk {
+    fn open(&mut self) -> Result<&mut Store, StoreError> {
+        if self.store.is_none() {
+            let Keeping { path, retention, .. } = &self.keeping;
+            self.store = Some(Store::open(path, self.epoch.clone(), clock::zone(), *retention)?);
+        }
+        Ok(self.store.as_mut().expect("it was opened just now"))
+    }
+
+    fn answer(&mut self, request: Request) -> Answer {
+        let mut resumed = None;
+        let on_disk = self.open().and_then(|store| match request {
+            Request::Resume => {
+                let found = store.resume()?;
+                let sequence = found.sequence;
+                resumed = Some(found);
+                Ok(sequence)
+            }
+            Request::Sequence => store.sequence(),
+            Request::Write(batch, calendar) => store.write(&batch, calendar),
+        });
+        match on_disk {
+            Ok(sequence) => Answer { resumed, on_disk: Some(sequence), trouble: None },
+            Err(trouble) => {
+                // A commit that has failed may be on the disk all the same.
+                let on_disk = self.store.as_ref().and_then(|store| store.sequence().ok());
+                Answer { resumed: None, on_disk, trouble: Some(trouble) }
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The ledger on disk: one SQLite database, one writer.
+//!
+//! A batch is one transaction: it holds what was counted and the readings up to which it was counted, so that whatever
+//! happens, both are there or neither. Readers look at the same file beside the writer.
+
+mod amounts;
+mod error;
+mod names;
+mod open;
+mod read;
+mod resume;
+mod write;
+
+pub(crate) use self::error::StoreError;
+pub(crate) use self::open::Store;
+pub(crate) use self::read::{Archive, Selection};
+pub(crate) use self::resume::Epoch;
+pub(crate) use self::write::{Calendar, Retention};
+
+#[cfg(test)]
+mod tests;

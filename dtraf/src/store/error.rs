@@ -1,0 +1,55 @@
+//! What can go wrong with the ledger on disk.
+
+use std::io;
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("make the directory {directory} for the ledger")]
+    Directory { directory: PathBuf, source: io::Error },
+    #[error("open {path}")]
+    Claim { path: PathBuf, source: io::Error },
+    #[error(
+        "the ledger {path} is written by another dtraf; let that one go on, or give this one another with --db"
+    )]
+    InUse { path: PathBuf },
+    #[error("there is no ledger at {path}; `dtraf run` makes it")]
+    Missing { path: PathBuf },
+    #[error("{attempt} the ledger {path}{}", advice(source))]
+    Sqlite { attempt: &'static str, path: PathBuf, source: rusqlite::Error },
+    #[error(
+        "the ledger {path} has layout {found}, and this dtraf knows those up to {known}: a newer one has written it"
+    )]
+    Layout { path: PathBuf, found: i64, known: i64 },
+    #[error("the ledger {path} says `{word}` for {what}, which this dtraf does not know")]
+    Word { path: PathBuf, what: &'static str, word: String },
+    #[error("an amount is too large for the ledger: {0}")]
+    TooLarge(u64),
+    #[error("the ledger's amounts add up to less than nothing")]
+    Negative,
+    #[error(transparent)]
+    Calendar(#[from] crate::accounting::history::tier::BeyondCalendar),
+}
+
+impl StoreError {
+    /// No waiting mends it.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::InUse { .. } | Self::Layout { .. } | Self::Word { .. })
+    }
+}
+
+/// What the user can do.
+fn advice(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ", which is damaged: `dtraf run --recover` moves it aside and saves what can be read"
+        }
+        Some(ErrorCode::DiskFull) => ": make room; what is counted meanwhile is written then",
+        Some(ErrorCode::ReadOnly) => {
+            ": it cannot be written to; what is counted meanwhile is written when it can"
+        }
+        _ => "",
+    }
+}

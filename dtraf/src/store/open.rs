@@ -1,0 +1,136 @@
+//! Opening the ledger, and bringing it to the layout of this release.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
+
+use super::error::StoreError;
+use super::resume::Epoch;
+use super::write::Retention;
+use crate::accounting::history::key::Key;
+use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::snapshot::MeterId;
+
+/// What makes each layout from the one before it.
+const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+
+/// How long to wait for another process that looks at the ledger or marks something in it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The ledger, opened by its one writer.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(super) path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) epoch: Epoch,
+    pub(super) zone: TimeZone,
+    pub(super) retention: Retention,
+    pub(super) known: Known,
+    /// When the batch before was made; `None` before the first of this process.
+    pub(super) last_at: Option<Timestamp>,
+    _claim: File,
+}
+
+/// Row numbers that were looked up before. Forgotten when a transaction fails: its rows are gone.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) keys: BTreeMap<Key, i64>,
+    pub(super) holders: BTreeMap<ContainerId, i64>,
+    /// And whose it is.
+    pub(super) meters: BTreeMap<MeterId, (i64, i64)>,
+}
+
+impl Store {
+    /// Opens the ledger for writing, and makes it where there is none. Only one process can have it so.
+    pub(crate) fn open(
+        path: &Path,
+        epoch: Epoch,
+        zone: TimeZone,
+        retention: Retention,
+    ) -> Result<Self, StoreError> {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory)
+            .map_err(|source| StoreError::Directory { directory: directory.to_owned(), source })?;
+        let claim = claim(path)?;
+        let failed = |attempt| move |source| StoreError::Sqlite { attempt, path: path.to_owned(), source };
+        let mut connection = Connection::open(path).map_err(failed("open"))?;
+        connection.busy_timeout(PATIENCE).map_err(failed("open"))?;
+        // A commit is on the disk when it returns; readers do not wait for the writer.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed("open"))?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failed("open"))?;
+        connection.pragma_update(None, "foreign_keys", "ON").map_err(failed("open"))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        migrate(&mut connection, path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+            epoch,
+            zone,
+            retention,
+            known: Known::default(),
+            last_at: None,
+            _claim: claim,
+        })
+    }
+}
+
+/// Opens the ledger for looking at it, beside whoever writes.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing { path: path.to_owned() });
+    }
+    let failed = |source| StoreError::Sqlite { attempt: "open", path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    let found = layout(&connection).map_err(failed)?;
+    if found == known_layout() { Ok(connection) } else { Err(unknown_layout(path, found)) }
+}
+
+/// The lock is beside the database: closing any descriptor of the database itself would drop SQLite's own locks
+/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+fn claim(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = PathBuf::from(name);
+    let failed = |source| StoreError::Claim { path: lock.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(errno) => Err(failed(errno.into())),
+    }
+}
+
+fn known_layout() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("there are few layouts")
+}
+
+fn layout(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn unknown_layout(path: &Path, found: i64) -> StoreError {
+    StoreError::Layout { path: path.to_owned(), found, known: known_layout() }
+}
+
+/// One transaction for each layout: a process that is killed in between leaves one that is whole.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Sqlite { attempt: "read", path: path.to_owned(), source };
+    let found = layout(connection).map_err(failed)?;
+    let done = usize::try_from(found).ok().filter(|done| *done <= MIGRATIONS.len());
+    let Some(done) = done else { return Err(unknown_layout(path, found)) };
+    for (at, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        let failed = |source| StoreError::Sqlite { attempt: "migrate", path: path.to_owned(), source };
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", at + 1).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}

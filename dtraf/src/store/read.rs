@@ -1,0 +1,222 @@
+//! Looking at the ledger, beside whoever writes it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::amounts::{Columns, list, read};
+use super::error::StoreError;
+use super::names::Words;
+use super::open::open_to_read;
+use crate::accounting::amount::PerDirection;
+use crate::accounting::history::key::{Key, Part};
+use crate::accounting::history::tier::Tier;
+use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::snapshot::Shortfall;
+use crate::accounting::statement::period::Range;
+use crate::accounting::statement::{Circumstances, HolderName, Sum};
+
+/// The ledger at one moment: whoever writes meanwhile is not seen.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// Spans of which holders are to be added up.
+#[derive(Clone, Debug)]
+pub(crate) struct Selection {
+    pub(crate) tier: Tier,
+    pub(crate) range: Range,
+    /// All when `None`.
+    pub(crate) accounts: Option<Vec<AccountRow>>,
+}
+
+/// Where a span begins, the row of what is added up, and the sums.
+type SumRow = (i64, Option<i64>, PerDirection<Columns>);
+
+/// An account's row in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AccountRow(i64);
+
+impl Archive {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let archive = Self { path: path.to_owned(), connection: open_to_read(path)? };
+        // All that follows sees the same state.
+        archive.connection.execute_batch("BEGIN").map_err(|source| archive.failed(source))?;
+        Ok(archive)
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { attempt: "read", path: self.path.clone(), source }
+    }
+
+    fn rows<T>(
+        &self,
+        text: &str,
+        parameters: impl rusqlite::Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = || -> rusqlite::Result<Vec<T>> {
+            self.connection.prepare(text)?.query_map(parameters, row)?.collect()
+        };
+        rows().map_err(|source| self.failed(source))
+    }
+
+    /// The account of this name, or that a label or a container's name leads to.
+    pub(crate) fn account(&self, name: &str) -> Result<Option<AccountRow>, StoreError> {
+        self.connection
+            .query_row(
+                "SELECT id FROM account WHERE name = ?1 UNION ALL SELECT account FROM account_key WHERE key = ?1",
+                [name],
+                |row| Ok(AccountRow(row.get(0)?)),
+            )
+            .optional()
+            .map_err(|source| self.failed(source))
+    }
+
+    /// By who has the counts.
+    pub(crate) fn by_holder(&self, selection: &Selection) -> Result<Vec<Sum<HolderName>>, StoreError> {
+        let names = self.holders()?;
+        let sums = self.sums(selection, Part::Scopes, "holder")?;
+        let sums = sums.into_iter().filter_map(|(start, holder, columns)| {
+            let name = names.get(&holder?)?.clone();
+            Some(columns.amounts().map(|amounts| Sum { start, of: name, amounts }))
+        });
+        sums.collect()
+    }
+
+    /// By what they were counted under.
+    pub(crate) fn by_key(&self, selection: &Selection, part: Part) -> Result<Vec<Sum<Key>>, StoreError> {
+        let keys = self.keys()?;
+        let sums = self.sums(selection, part, "key")?;
+        let sums = sums.into_iter().filter_map(|(start, key, columns)| {
+            let key = *keys.get(&key?)?;
+            Some(columns.amounts().map(|amounts| Sum { start, of: key, amounts }))
+        });
+        sums.collect()
+    }
+
+    /// All of it.
+    pub(crate) fn totals(&self, selection: &Selection) -> Result<Vec<Sum<()>>, StoreError> {
+        let sums = self.sums(selection, Part::Scopes, "NULL")?;
+        let total =
+            |(start, _, columns): SumRow| columns.amounts().map(|amounts| Sum { start, of: (), amounts });
+        sums.into_iter().map(total).collect()
+    }
+
+    fn sums(&self, selection: &Selection, part: Part, of: &str) -> Result<Vec<SumRow>, StoreError> {
+        // A sum with something unknown in it is unknown, which SQL's own sum is not.
+        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
+        let accounts = selection.accounts.as_ref().map(|accounts| {
+            let rows: Vec<_> = accounts.iter().map(|account| account.0.to_string()).collect();
+            format!("[{}]", rows.join(","))
+        });
+        let only = "AND holder IN (SELECT id FROM holder WHERE account IN (SELECT value FROM json_each(?5)))";
+        let text = format!(
+            "SELECT start, {of} AS of, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND start < ?4 {} GROUP \
+             BY start, of",
+            if accounts.is_some() { only } else { "AND ?5 IS NULL" },
+        );
+        let Range { from, to } = selection.range;
+        let parameters = params![selection.tier.number(), part.number(), from, to, accounts];
+        self.rows(&text, parameters, |row| Ok((row.get(0)?, row.get(1)?, read(row, 2)?)))
+    }
+
+    fn holders(&self) -> Result<BTreeMap<i64, HolderName>, StoreError> {
+        // The latest of each kind is what it is called.
+        let latest = |kind: &str| {
+            format!(
+                "(SELECT value FROM attribute WHERE attribute.holder = holder.id AND kind = '{kind}' ORDER BY until_ns IS NULL \
+                 DESC, since_ns DESC LIMIT 1)"
+            )
+        };
+        let text = format!(
+            "SELECT holder.id, container, account.name, coalesce(reason, 'no_container'), {}, {} FROM holder LEFT JOIN account \
+             ON account.id = holder.account",
+            latest("name"),
+            latest("project"),
+        );
+        let rows = self.rows(&text, [], |row| {
+            let (container, account) = (row.get::<_, Option<[u8; 32]>>(1)?, row.get::<_, Option<String>>(2)?);
+            let name = match (container, account) {
+                (Some(id), Some(account)) => HolderName::Container {
+                    id: ContainerId::from_bytes(id),
+                    name: row.get::<_, Option<String>>(4)?.unwrap_or_else(|| account.clone()),
+                    account,
+                    project: row.get(5)?,
+                },
+                _ => HolderName::Nobody { reason: row.get(3)? },
+            };
+            Ok((row.get(0)?, name))
+        });
+        Ok(rows?.into_iter().collect())
+    }
+
+    fn keys(&self) -> Result<BTreeMap<i64, Key>, StoreError> {
+        let rows =
+            self.rows("SELECT id, scope, bucket, protocol, port, role, family FROM key", [], |row| {
+                let words = Words {
+                    scope: row.get(1)?,
+                    bucket: row.get(2)?,
+                    protocol: row.get(3)?,
+                    port: row.get(4)?,
+                    role: row.get(5)?,
+                    family: row.get(6)?,
+                };
+                Ok((row.get(0)?, words))
+            })?;
+        rows.into_iter().map(|(id, words)| Ok((id, words.key(&self.path)?))).collect()
+    }
+
+    /// What is to be known of figures from this range.
+    pub(crate) fn circumstances(&self, selection: &Selection) -> Result<Circumstances, StoreError> {
+        let Range { from, to } = selection.range;
+        let (from_ns, to_ns) = (from.saturating_mul(NS), to.saturating_mul(NS));
+        let moment = |ns: i64| Timestamp::from_unix_ns(u64::try_from(ns).unwrap_or_default());
+        let one = |text: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<Option<i64>, StoreError> {
+            self.connection
+                .query_row(text, parameters, |row| row.get(0))
+                .map_err(|source| self.failed(source))
+        };
+        let written = one("SELECT at_ns FROM progress", &[])?.filter(|at| *at > 0);
+        let meters = "FROM meter WHERE since_ns < ?2 AND (until_ns IS NULL OR until_ns > ?1)";
+        let missed = self.rows(
+            &format!(
+                "SELECT sum(missed_rx_skb_bytes), sum(missed_rx_skbs), sum(missed_tx_skb_bytes), sum(missed_tx_skbs), \
+                 min(missed_is_exact) {meters} AND missed_is_exact IS NOT NULL AND since_ns >= ?1"
+            ),
+            params![from_ns, to_ns],
+            |row| {
+                let settled = row.get::<_, Option<bool>>(4)?;
+                let shortfall = |first: usize, settled: bool| -> rusqlite::Result<Shortfall> {
+                    Ok(Shortfall { skb_bytes: row.get(first)?, skbs: row.get(first + 1)?, settled })
+                };
+                let both = |settled| Ok(PerDirection { rx: shortfall(0, settled)?, tx: shortfall(2, settled)? });
+                settled.map(both).transpose()
+            },
+        )?;
+        Ok(Circumstances {
+            written_at: written.map(moment),
+            since: one("SELECT min(since_ns) FROM meter", &[])?.map(moment),
+            backends: self.rows(
+                &format!("SELECT DISTINCT backend {meters} ORDER BY backend"),
+                params![from_ns, to_ns],
+                |row| row.get(0),
+            )?,
+            missed: missed.into_iter().flatten().next(),
+            absences: self.rows(
+                "SELECT from_ns, to_ns FROM absence WHERE from_ns < ?2 AND to_ns > ?1 ORDER BY from_ns",
+                params![from_ns, to_ns],
+                |row| Ok((moment(row.get(0)?), moment(row.get(1)?))),
+            )?,
+            kept_since: one(
+                "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = 0",
+                &[&selection.tier.number()],
+            )?,
+        })
+    }
+}
+
+const NS: i64 = 1_000_000_000;

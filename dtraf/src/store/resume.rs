@@ -1,0 +1,94 @@
+//! What the ledger knows of the counters that count now.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::amounts::{list, read};
+use super::error::StoreError;
+use super::names::{Words, meter};
+use super::open::Store;
+use crate::accounting::history::journal::{RawCounter, Resumed, Sequence};
+use crate::accounting::identity::Timestamp;
+
+/// Which counters: those of one epoch only grow, and say nothing of another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch(String);
+
+impl Epoch {
+    /// Pinned maps: they live until the host is booted again or they are removed, and are made with a number of their own.
+    pub(crate) fn maps(boot: &str, seed: u64) -> Self {
+        Self(format!("{boot}/maps/{seed:016x}"))
+    }
+
+    /// Rules of a firewall.
+    pub(crate) fn rules(boot: &str) -> Self {
+        Self(format!("{boot}/rules"))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Store {
+    /// Where to go on. Meters of other epochs have ended.
+    pub(crate) fn resume(&self) -> Result<Resumed, StoreError> {
+        let failed = |source| self.failed("read", source);
+        let sequence = self.sequence()?;
+        let columns = list(|name| format!("cursor.{name}"));
+        let text = format!(
+            "SELECT meter.place, scope, bucket, protocol, port, role, family, {columns} FROM cursor JOIN meter ON meter.id \
+             = cursor.meter JOIN key ON key.id = cursor.key WHERE meter.epoch = ? AND meter.until_ns IS NULL"
+        );
+        let mut statement = self.connection.prepare(&text).map_err(failed)?;
+        let rows = statement.query_map([self.epoch.to_string()], |row| {
+            let words = Words {
+                scope: row.get(1)?,
+                bucket: row.get(2)?,
+                protocol: row.get(3)?,
+                port: row.get(4)?,
+                role: row.get(5)?,
+                family: row.get(6)?,
+            };
+            Ok((row.get::<_, String>(0)?, words, read(row, 7)?))
+        });
+        let mut cursors = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for row in rows.map_err(failed)? {
+            let (place, words, columns) = row.map_err(failed)?;
+            let cursor = cursors.entry(meter(&place, &self.path)?).or_default();
+            cursor.insert(words.key(&self.path)?, columns.amounts()?);
+        }
+        let (raw, raw_is_current) = self.raw().map_err(failed)?;
+        Ok(Resumed { sequence, cursors, raw, raw_is_current })
+    }
+
+    fn raw(&self) -> rusqlite::Result<(Vec<RawCounter>, bool)> {
+        let mut statement = self.connection.prepare("SELECT place, packets, bytes, epoch = ? FROM raw")?;
+        let rows = statement.query_map([self.epoch.to_string()], |row| {
+            let raw = RawCounter { place: row.get(0)?, packets: row.get(1)?, bytes: row.get(2)? };
+            Ok((raw, row.get::<_, bool>(3)?))
+        })?;
+        let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+        let is_current = rows.iter().all(|(_, is_current)| *is_current);
+        Ok((rows.into_iter().map(|(raw, _)| raw).collect(), is_current))
+    }
+
+    /// The last batch that is there.
+    pub(crate) fn sequence(&self) -> Result<Sequence, StoreError> {
+        let number = self.connection.query_row("SELECT sequence FROM progress", [], |row| row.get(0));
+        number.map(Sequence).map_err(|source| self.failed("read", source))
+    }
+
+    /// When that was made; `None` before the first.
+    pub(super) fn progress(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at = self.connection.query_row("SELECT at_ns FROM progress", [], |row| row.get::<_, u64>(0));
+        let at = at.map_err(|source| self.failed("read", source))?;
+        Ok((at > 0).then(|| Timestamp::from_unix_ns(at)))
+    }
+
+    pub(super) fn failed(&self, attempt: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { attempt, path: self.path.clone(), source }
+    }
+}

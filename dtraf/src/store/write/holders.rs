@@ -1,0 +1,201 @@
+//! Containers and accounts, and what was true of them when.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Writing, ns};
+use crate::accounting::history::account::AccountKey;
+use crate::accounting::history::journal::{Batch, Described};
+use crate::accounting::identity::ContainerId;
+
+impl Writing<'_> {
+    pub(super) fn describe(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        for described in &batch.containers {
+            let holder = self.container(described)?;
+            self.set_attributes(holder, described)?;
+        }
+        for id in &batch.gone {
+            if let Some(holder) = self.find_holder(*id)? {
+                self.end_attributes(holder)?;
+            }
+            self.known.holders.remove(id);
+        }
+        if batch.complete {
+            let named: Vec<ContainerId> = batch.containers.iter().map(|described| described.id).collect();
+            for holder in self.described_holders()? {
+                let id = holder.1;
+                if !named.iter().any(|named| named.as_bytes()[..] == id[..]) {
+                    self.end_attributes(holder.0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The holder of a container that was described before.
+    pub(super) fn holder_of(&mut self, id: ContainerId) -> rusqlite::Result<i64> {
+        if let Some(holder) = self.known.holders.get(&id) {
+            return Ok(*holder);
+        }
+        let holder = if let Some(holder) = self.find_holder(id)? {
+            holder
+        } else {
+            // A meter that ended before anything else was heard of its container.
+            let key = AccountKey::of_name(&id.to_short());
+            self.container(&Described { id, name: id.to_short(), key, circumstances: None })?
+        };
+        self.known.holders.insert(id, holder);
+        Ok(holder)
+    }
+
+    fn find_holder(&self, id: ContainerId) -> rusqlite::Result<Option<i64>> {
+        self.transaction
+            .prepare_cached("SELECT id FROM holder WHERE container = ?")?
+            .query_row([id.as_bytes()], |row| row.get(0))
+            .optional()
+    }
+
+    /// Containers that something is said of to be true now.
+    fn described_holders(&self) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+        self.transaction
+            .prepare_cached(
+                "SELECT DISTINCT holder.id, container FROM attribute JOIN holder ON holder.id = holder WHERE until_ns IS NULL \
+                 AND container IS NOT NULL",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    }
+
+    /// The row of a container. It stays with its account, except that labels go before a name that was all that was known.
+    fn container(&mut self, described: &Described) -> rusqlite::Result<i64> {
+        let is_described = described.circumstances.is_some();
+        let found = self
+            .transaction
+            .prepare_cached("SELECT id, account, described FROM holder WHERE container = ?")?
+            .query_row([described.id.as_bytes()], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?))
+            })
+            .optional()?;
+        let holder = match found {
+            None => {
+                let account = self.account(&described.key)?;
+                self.transaction
+                    .prepare_cached("INSERT INTO holder (container, account, described) VALUES (?, ?, ?)")?
+                    .insert(params![described.id.as_bytes(), account, is_described])?
+            }
+            Some((holder, account, false)) if is_described => {
+                let right = self.account(&described.key)?;
+                self.transaction
+                    .prepare_cached("UPDATE holder SET account = ?, described = 1 WHERE id = ?")?
+                    .execute([right, holder])?;
+                self.remove_account_without_holder(account)?;
+                holder
+            }
+            Some((holder, account, _)) => {
+                // Renamed: whoever has the new name later goes on with this account, unless it is another's.
+                self.transaction
+                    .prepare_cached("INSERT OR IGNORE INTO account_key VALUES (?, ?)")?
+                    .execute(params![described.key.as_str(), account])?;
+                holder
+            }
+        };
+        self.known.holders.insert(described.id, holder);
+        Ok(holder)
+    }
+
+    fn account(&self, key: &AccountKey) -> rusqlite::Result<i64> {
+        let found = self
+            .transaction
+            .prepare_cached("SELECT account FROM account_key WHERE key = ?")?
+            .query_row([key.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(account) = found {
+            return Ok(account);
+        }
+        let account = self
+            .transaction
+            .prepare_cached("INSERT INTO account (name, since_ns) VALUES (?, ?)")?
+            .insert(params![key.as_str(), ns(self.at)])?;
+        self.transaction
+            .prepare_cached("INSERT INTO account_key VALUES (?, ?)")?
+            .execute(params![key.as_str(), account])?;
+        Ok(account)
+    }
+
+    fn remove_account_without_holder(&self, account: i64) -> rusqlite::Result<()> {
+        let holders: i64 = self
+            .transaction
+            .prepare_cached("SELECT count(*) FROM holder WHERE account = ?")?
+            .query_row([account], |row| row.get(0))?;
+        if holders == 0 {
+            self.transaction.execute("DELETE FROM account_key WHERE account = ?", [account])?;
+            self.transaction.execute("DELETE FROM account WHERE id = ?", [account])?;
+        }
+        Ok(())
+    }
+
+    /// What is true now, and what is no more.
+    fn set_attributes(&self, holder: i64, described: &Described) -> rusqlite::Result<()> {
+        let mut now = vec![("name", described.name.as_str(), "")];
+        if let Some(circumstances) = &described.circumstances {
+            now.push(("image", &circumstances.image, ""));
+            now.extend(circumstances.project.as_deref().map(|project| ("project", project, "")));
+            let addresses = circumstances.addresses.iter();
+            now.extend(addresses.map(|(network, address)| ("address", address.as_str(), network.as_str())));
+        }
+        let before: Vec<(i64, String, String, String)> = self
+            .transaction
+            .prepare_cached(
+                "SELECT rowid, kind, value, network FROM attribute WHERE holder = ? AND until_ns IS NULL",
+            )?
+            .query_map([holder], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (row, kind, value, network) in &before {
+            let is_told = described.circumstances.is_some() || kind == "name";
+            if is_told && !now.contains(&(kind, value, network)) {
+                self.transaction
+                    .prepare_cached("UPDATE attribute SET until_ns = ? WHERE rowid = ?")?
+                    .execute([ns(self.at), *row])?;
+            }
+        }
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT OR IGNORE INTO attribute (holder, kind, value, network, since_ns) VALUES (?, ?, ?, ?, ?)",
+        )?;
+        for (kind, value, network) in now {
+            insert.execute(params![holder, kind, value, network, ns(self.at)])?;
+        }
+        Ok(())
+    }
+
+    fn end_attributes(&self, holder: i64) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE attribute SET until_ns = ? WHERE holder = ? AND until_ns IS NULL")?
+            .execute([ns(self.at), holder])
+            .map(drop)
+    }
+
+    /// For one meter, until it is known whose it is.
+    pub(super) fn new_placeholder(&self) -> rusqlite::Result<i64> {
+        self.transaction.execute("INSERT INTO holder DEFAULT VALUES", [])?;
+        Ok(self.transaction.last_insert_rowid())
+    }
+
+    pub(super) fn is_placeholder(&self, holder: i64) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached("SELECT container IS NULL AND reason IS NULL FROM holder WHERE id = ?")?
+            .query_row([holder], |row| row.get(0))
+    }
+
+    /// Who has what nobody will ever be known to have.
+    pub(super) fn nobody(&self, reason: &str) -> rusqlite::Result<i64> {
+        let found = self
+            .transaction
+            .prepare_cached("SELECT id FROM holder WHERE reason = ?")?
+            .query_row([reason], |row| row.get(0))
+            .optional()?;
+        if let Some(holder) = found {
+            return Ok(holder);
+        }
+        self.transaction.execute("INSERT INTO holder (reason) VALUES (?)", [reason])?;
+        Ok(self.transaction.last_insert_rowid())
+    }
+}

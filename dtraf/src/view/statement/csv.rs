@@ -1,0 +1,70 @@
+//! A statement as comma-separated values (RFC 4180), with a line of titles. Numbers are whole; what is not known is empty. Names
+//! are spelled so that neither a terminal nor a spreadsheet obeys them.
+
+use jiff::tz::TimeZone;
+
+use super::{harmless, kind, moment, role};
+use crate::accounting::amount::Amount;
+use crate::accounting::statement::{Line, Statement};
+
+const TITLES: [&str; 16] = [
+    "from",
+    "to",
+    "kind",
+    "name",
+    "role",
+    "rx_wire_bytes",
+    "rx_packets",
+    "rx_ip_bytes",
+    "rx_skb_ip_bytes",
+    "rx_skbs",
+    "tx_wire_bytes",
+    "tx_packets",
+    "tx_ip_bytes",
+    "tx_skb_ip_bytes",
+    "tx_skbs",
+    "total_bytes",
+];
+
+pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
+    const IN_MEMORY: &str = "values are written to memory";
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(TITLES).expect(IN_MEMORY);
+    for line in &statement.lines {
+        writer.write_record(record(statement, line, zone)).expect(IN_MEMORY);
+    }
+    String::from_utf8(writer.into_inner().expect(IN_MEMORY)).expect("all values are text")
+}
+
+fn record(statement: &Statement, line: &Line, zone: &TimeZone) -> Vec<String> {
+    let mut record = vec![
+        moment(line.span.from, zone),
+        moment(line.span.to, zone),
+        kind(&line.group).to_owned(),
+        cell(harmless(&line.group)),
+        role(&line.group).unwrap_or_default().to_owned(),
+    ];
+    record.extend(amount(&line.amounts.rx));
+    record.extend(amount(&line.amounts.tx));
+    let total = statement.unit().bytes(&(line.amounts.rx + line.amounts.tx));
+    record.push(total.map_or_else(String::new, |total| total.to_string()));
+    record
+}
+
+fn amount(amount: &Amount) -> [String; 5] {
+    let known = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
+    let frames = amount.frames;
+    [
+        known(frames.map(|frames| frames.wire_bytes)),
+        known(frames.map(|frames| frames.packets)),
+        known(frames.map(|frames| frames.ip_bytes)),
+        amount.skb_ip_bytes.to_string(),
+        amount.skbs.to_string(),
+    ]
+}
+
+/// A name that a spreadsheet would take for a formula is marked as text, with the quote that spreadsheets have for that.
+fn cell(name: String) -> String {
+    let is_formula = name.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{name}") } else { name }
+}
