@@ -12,6 +12,7 @@
 
 pub mod books;
 pub mod firewall;
+pub mod ledger;
 pub mod report;
 pub mod traffic;
 
@@ -25,6 +26,7 @@ mod host;
 mod image;
 mod kernel;
 mod lab;
+
 mod link;
 mod outside;
 mod place;

@@ -37,6 +37,8 @@ pub(crate) fn run() -> Result<()> {
 fn furnish() -> Result<()> {
     rustix::system::sethostname(b"dtraf-lab").context("name the lab")?;
     make("tmpfs", "/run")?;
+    // What programs keep for good is not kept beyond the lab.
+    make("tmpfs", "/var/lib")?;
     for dir in ["/run/lock", "/run/docker-client", "/run/cgroup"] {
         fs::create_dir(dir).with_context(|| format!("create {dir}"))?;
     }

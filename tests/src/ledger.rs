@@ -1,0 +1,70 @@
+//! The ledger's file, read by SQLite itself.
+
+use anyhow::{Context as _, Result};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use crate::report::{Amount, Both};
+
+/// A ledger that the lab's programs and this one see below the same path.
+#[derive(Debug)]
+pub struct Ledger {
+    directory: TempDir,
+}
+
+impl Ledger {
+    pub fn new() -> Result<Self> {
+        Ok(Self { directory: tempfile::tempdir().context("make a directory for a ledger")? })
+    }
+
+    pub fn path(&self) -> String {
+        self.directory.path().join("ledger.db").display().to_string()
+    }
+
+    /// For dtraf.
+    pub fn option(&self) -> String {
+        format!("--db={}", self.path())
+    }
+
+    /// What an account has in all months, by who the other ends were.
+    pub fn total(&self, account: &str) -> Result<Both<Amount>> {
+        self.sum(account, 3, 0)
+    }
+
+    /// Months are tier 3 and five minutes tier 0; scopes are part 0 and ports part 1.
+    pub fn sum(&self, account: &str, tier: u8, part: u8) -> Result<Both<Amount>> {
+        let text = "SELECT sum(rx_ip_bytes), sum(rx_skbs), sum(rx_extra_bytes), sum(rx_added_bytes), sum(rx_added_packets), \
+                    sum(rx_link_bytes), sum(tx_ip_bytes), sum(tx_skbs), sum(tx_extra_bytes), sum(tx_added_bytes), \
+                    sum(tx_added_packets), sum(tx_link_bytes) FROM traffic JOIN holder ON holder.id = holder JOIN account ON \
+                    account.id = holder.account WHERE account.name = ?1 AND tier = ?2 AND part = ?3";
+        let row = self.open()?.query_row(text, (account, tier, part), |row| {
+            let number = |at: usize| row.get::<_, Option<u64>>(at).map(Option::unwrap_or_default);
+            let amount = |first: usize| -> rusqlite::Result<Amount> {
+                let (ip_bytes, skbs, extra) = (number(first)?, number(first + 1)?, number(first + 2)?);
+                let (added, added_packets, link) =
+                    (number(first + 3)?, number(first + 4)?, number(first + 5)?);
+                let skb_bytes = ip_bytes + 14 * skbs + extra;
+                let (wire_bytes, packets) = (skb_bytes + added, skbs + added_packets);
+                Ok(Amount {
+                    wire_bytes,
+                    packets,
+                    ip_bytes: wire_bytes - 14 * packets - link,
+                    skb_bytes,
+                    skbs,
+                })
+            };
+            Ok(Both { rx: amount(0)?, tx: amount(6)? })
+        });
+        row.with_context(|| format!("sum up {account} in {}", self.path()))
+    }
+
+    /// The first column of the first row.
+    pub fn number(&self, text: &str) -> Result<u64> {
+        self.open()?.query_row(text, [], |row| row.get(0)).with_context(|| format!("ask the ledger `{text}`"))
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let connection = Connection::open_with_flags(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        connection.with_context(|| format!("open {}", self.path()))
+    }
+}
