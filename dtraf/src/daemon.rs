@@ -21,7 +21,7 @@ use crate::links::Links;
 use crate::source::ebpf::EbpfError;
 use crate::source::probe::{Facts, probe};
 use crate::source::rules::set::RuleSet;
-use crate::source::select::{Refusal, Wanted, blind_spots, select};
+use crate::source::select::{Wanted, blind_spots, select};
 use crate::{host, source};
 
 /// What every backend needs of the host.
@@ -88,12 +88,12 @@ impl Counting {
 fn choose(config: &Run, facts: &Facts) -> anyhow::Result<(Counting, Vec<Refused>)> {
     let wanted = config.backend;
     let selection = select(facts, wanted)?;
-    let mut refused: Vec<_> = selection.refused.into_iter().map(told).collect();
+    let mut refused: Vec<_> = selection.refused.into_iter().map(Refused::from).collect();
     match Counting::start(selection.backend, config) {
         Err(error) if wanted == Wanted::Auto && is_refused_by_the_kernel(&error) => {
             refused.push(Refused { backend: Backend::Ebpf, reason: format!("{error:#}") });
             let Ok(next) = select(facts, Wanted::Only(Backend::Iptables)) else { return Err(error) };
-            refused.extend(next.refused.into_iter().map(told));
+            refused.extend(next.refused.into_iter().map(Refused::from));
             Ok((Counting::start(next.backend, config)?, refused))
         }
         started => Ok((started?, refused)),
@@ -105,10 +105,6 @@ fn is_refused_by_the_kernel(error: &anyhow::Error) -> bool {
         error.downcast_ref::<EbpfError>(),
         Some(EbpfError::LoadObject(_) | EbpfError::LoadProgram { .. })
     )
-}
-
-fn told((backend, refusal): (Backend, Refusal)) -> Refused {
-    Refused { backend, reason: format!("{refusal} ({})", refusal.advice()) }
 }
 
 fn ticks(pace: Duration) -> Interval {

@@ -1,10 +1,11 @@
 //! Where there are counters on this host, whoever has put them there.
 
+use std::path::Path;
+
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::report::Backend;
 use crate::accounting::snapshot::Snapshot;
-use crate::config::Stats;
 use crate::source::ebpf::{EbpfError, PinDirectory, Reader};
 use crate::source::rules::memory::Memory;
 use crate::source::rules::reading;
@@ -25,12 +26,12 @@ struct NothingCounts;
 
 impl Counters {
     /// Those of the backend that is wanted; else the best that there are any of.
-    pub(super) fn find(config: &Stats) -> anyhow::Result<Self> {
+    pub(super) fn find(backend: Wanted, bpffs: &Path) -> anyhow::Result<Self> {
         let ebpf = || -> Result<Self, EbpfError> {
-            Ok(Self::Ebpf(Box::new(Reader::open(&PinDirectory::new(&config.bpffs)?)?)))
+            Ok(Self::Ebpf(Box::new(Reader::open(&PinDirectory::new(bpffs)?)?)))
         };
         let iptables = || RuleSet::iptables(0);
-        match config.backend {
+        match backend {
             Wanted::Only(Backend::Ebpf) => Ok(ebpf()?),
             // As when it was told to count: where Docker has no chain, it made a table.
             Wanted::Only(Backend::Iptables) => Ok(Self::of(iptables().or_else(|_| RuleSet::nft())?)),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::accounting::report::{Backend, Refused};
 use crate::source::probe::{Capability, NftVersion, Said, Variant};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,13 @@ pub(crate) enum Refusal {
     OldNft { version: NftVersion, least: NftVersion },
     #[error("nft does not show its tables: {0}")]
     NftUnreadable(Said),
+}
+
+/// As reports have it.
+impl From<(Backend, Refusal)> for Refused {
+    fn from((backend, refusal): (Backend, Refusal)) -> Self {
+        Self { backend, reason: format!("{refusal} ({})", refusal.advice()) }
+    }
 }
 
 impl Refusal {
