@@ -56,6 +56,7 @@ Files:
 
 Examples:
   dtraf run                          count, and watch
+  dtraf top                          watch a dtraf that counts already
   dtraf run --once --format json     attach, read once, leave everything counting
   dtraf stats --ports web            what was counted for one container, by port
   dtraf report --daily               who had how much on each day of this month
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Stats(StatsArgs),
     Report(ReportArgs),
+    Top(TopArgs),
     Rules(RulesArgs),
     Doctor(DoctorArgs),
     Uninstall(UninstallArgs),
@@ -75,10 +77,13 @@ pub(crate) enum Command {
 /// Attach to every container, keep attached, and show what is counted
 ///
 /// Finds the host's end of every container's interfaces on every bridge network, those of containers that start later
-/// included, and attaches to it. On a terminal it shows a table that is drawn again each interval; elsewhere the
-/// tables follow one another. With --headless it only logs.
+/// included, and attaches to it. On a terminal it shows the live view (? explains its keys); elsewhere, and with --once,
+/// --format json or --trace, it prints reports one after another. With --headless it only logs.
 ///
-/// When it ends (Ctrl-C, SIGTERM) it takes a last reading and leaves everything attached: counting goes on in the kernel,
+/// In the live view --ports begins with all ports of all containers instead of the containers, and --no-trunc shows
+/// names in full, at the price of columns.
+///
+/// When it ends (q, Ctrl-C, SIGTERM) it takes a last reading and leaves everything attached: counting goes on in the kernel,
 /// and the next run adopts it without losing a packet. `dtraf uninstall` is what stops it.
 ///
 /// Needs root, Linux 5.8 or later and Docker.
@@ -184,6 +189,40 @@ pub(crate) struct StatsArgs {
 
     #[command(flatten)]
     pub(crate) look: LookArgs,
+
+    #[command(flatten)]
+    pub(crate) pins: PinArgs,
+}
+
+/// Watch what is counted, live, beside a dtraf that counts
+///
+/// The view of `dtraf run`, over the counters that it keeps or has left counting; attaches nothing. Leaving it changes nothing.
+/// `?` explains the keys.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Whose counters to read; auto takes the best that there are any of
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub(crate) backend: BackendChoice,
+
+    /// Time between two readings, such as 500ms, 1s or "1m 30s"; at least 100ms
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+
+    /// Begin with all ports of all containers
+    #[arg(long)]
+    pub(crate) ports: bool,
+
+    /// Powers of 1000 (kB, MB) or of 1024 (KiB, MiB)
+    #[arg(long, value_enum, default_value_t = UnitsChoice::Si)]
+    pub(crate) units: UnitsChoice,
+
+    /// Show rates in bits per second
+    #[arg(long)]
+    pub(crate) bits: bool,
+
+    /// Show names in full, at the price of columns
+    #[arg(long)]
+    pub(crate) no_trunc: bool,
 
     #[command(flatten)]
     pub(crate) pins: PinArgs,

@@ -14,15 +14,16 @@ use self::report::Report;
 use self::rules::Rules;
 use crate::accounting::report::Backend;
 use crate::cli::values::{AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope};
-use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, UninstallArgs};
+use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, TopArgs, UninstallArgs};
 use crate::daemon::keeper::Keeping;
 use crate::source::ebpf::{HookChoice, Limits};
 use crate::source::select::Wanted;
 use crate::store::Retention;
 use crate::terminal::Stdout;
 use crate::view::doctor::Look;
+use crate::view::tui::{Names, Sheet, Spelling};
 use crate::view::units::Units;
-use crate::view::{Detail, Fit, Format, RateUnit, View};
+use crate::view::{Detail, Fit, Format, Paint, RateUnit, View};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(crate) enum Config {
     Run(Run),
     Stats(Stats),
     Report(Report),
+    Top(Top),
     Rules(Rules),
     Doctor(Doctor),
     Uninstall(Uninstall),
@@ -40,8 +42,7 @@ pub(crate) struct Run {
     pub(crate) backend: Wanted,
     pub(crate) hooks: HookChoice,
     pub(crate) pace: Pace,
-    /// `None`: nothing is printed.
-    pub(crate) view: Option<View>,
+    pub(crate) show: Show,
     pub(crate) trace: Option<String>,
     /// How many rules may stand in `DOCKER-USER` itself.
     pub(crate) literal_rules: usize,
@@ -63,9 +64,35 @@ pub(crate) struct Stats {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Top {
+    pub(crate) backend: Wanted,
+    pub(crate) pace: Duration,
+    pub(crate) opening: Opening,
+    pub(crate) bpffs: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Doctor {
     pub(crate) look: Look,
     pub(crate) bpffs: PathBuf,
+}
+
+/// What becomes of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    Nothing,
+    Reports(View),
+    /// The live view, which takes the terminal.
+    Live(Opening),
+}
+
+/// How the live view begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) paint: Paint,
+    pub(crate) names: Names,
+    pub(crate) spelling: Spelling,
+    pub(crate) first: Sheet,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +122,8 @@ pub(crate) enum ConfigError {
     QuotaBeyondEntries { quota: u32, entries: u32 },
     #[error("--scope puts {network} into two scopes")]
     TwoScopes { network: IpNet },
+    #[error("`dtraf top` shows itself on a terminal, and standard output is none; `dtraf stats` prints")]
+    NoTerminal,
 }
 
 impl Config {
@@ -104,21 +133,16 @@ impl Config {
             Command::Run(args) => Self::Run(Run::resolve(args, stdout)?),
             Command::Stats(args) => Self::Stats(Stats::resolve(args, stdout)),
             Command::Report(args) => Self::Report(Report::resolve(args, stdout)),
+            Command::Top(args) => Self::Top(Top::resolve(args, stdout)?),
             Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
             Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
         })
     }
 
-    /// Output takes the place of what was on the terminal before.
-    pub(crate) fn is_drawn(&self, stdout: Stdout) -> bool {
-        let on_terminal = matches!(stdout, Stdout::Terminal { .. });
-        match self {
-            Self::Run(Run { view: Some(view), pace: Pace::Every(_), trace: None, .. }) => {
-                on_terminal && view.format == Format::Table
-            }
-            _ => false,
-        }
+    /// The terminal is taken for the live view.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Run(Run { show: Show::Live(_), .. }) | Self::Top(_))
     }
 }
 
@@ -133,7 +157,7 @@ impl Run {
                 AttachChoice::Clsact => HookChoice::Clsact,
             },
             pace: if args.once { Pace::Once } else { Pace::Every(args.interval) },
-            view: (!args.headless).then(|| view(&args.look, stdout)),
+            show: show(&args, stdout),
             trace: args.trace,
             limits: limits(args.max_containers, args.port_entries, args.ports_per_container)?,
             scopes: scopes(&args.scopes)?,
@@ -183,6 +207,22 @@ impl Stats {
     }
 }
 
+impl Top {
+    fn resolve(args: TopArgs, stdout: Stdout) -> Result<Self, ConfigError> {
+        if stdout == Stdout::Elsewhere {
+            return Err(ConfigError::NoTerminal);
+        }
+        let TopArgs { backend, interval, ports, units, bits, no_trunc, pins } = args;
+        let look = LookArgs { format: None, ports, units, bits, no_trunc };
+        Ok(Self {
+            backend: wanted(backend),
+            pace: interval,
+            opening: live(&view(&look, stdout)),
+            bpffs: pins.bpffs,
+        })
+    }
+}
+
 impl Doctor {
     fn resolve(args: DoctorArgs, stdout: Stdout) -> Self {
         let look = Look { format: format(args.format), width: stdout.fit().width(), paint: stdout.paint() };
@@ -193,6 +233,31 @@ impl Doctor {
 impl Uninstall {
     fn resolve(args: UninstallArgs) -> Self {
         Self { consent: if args.yes { Consent::Given } else { Consent::Ask }, bpffs: args.pins.bpffs }
+    }
+}
+
+/// The live view shows itself wherever somebody can see it and nothing else is asked for.
+fn show(args: &RunArgs, stdout: Stdout) -> Show {
+    let view = view(&args.look, stdout);
+    let on_terminal = stdout != Stdout::Elsewhere && view.format == Format::Table;
+    if args.headless {
+        Show::Nothing
+    } else if on_terminal && !args.once && args.trace.is_none() {
+        Show::Live(live(&view))
+    } else {
+        Show::Reports(view)
+    }
+}
+
+fn live(view: &View) -> Opening {
+    Opening {
+        paint: view.paint,
+        names: if view.fit == Fit::Whole { Names::Whole } else { Names::Cut },
+        spelling: Spelling { units: view.units, rate_unit: view.rate_unit },
+        first: match view.detail {
+            Detail::Containers => Sheet::Containers,
+            Detail::Ports => Sheet::Ports,
+        },
     }
 }
 
@@ -222,9 +287,8 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::view::Paint;
 
-    const TERMINAL: Stdout = Stdout::Terminal { columns: 100, rows: 30, paint: Paint::Colour };
+    const TERMINAL: Stdout = Stdout::Terminal { columns: 100, paint: Paint::Colour };
 
     fn resolve(typed: &str, stdout: Stdout) -> Result<Config, ConfigError> {
         let words = ["dtraf"].into_iter().chain(typed.split_whitespace());
@@ -238,27 +302,56 @@ mod tests {
         }
     }
 
+    fn reports(show: Show) -> View {
+        match show {
+            Show::Reports(view) => view,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn a_plain_run_shows_a_table_that_fits_the_terminal() {
+    fn a_plain_run_shows_the_live_view_on_a_terminal() {
         let run = run("run", TERMINAL);
-        let view = run.view.unwrap();
-        assert_eq!((view.format, view.fit, view.paint), (Format::Table, Fit::Columns(100), Paint::Colour));
+        let opening = Opening {
+            paint: Paint::Colour,
+            names: Names::Cut,
+            spelling: Spelling { units: Units::Si, rate_unit: RateUnit::Bytes },
+            first: Sheet::Containers,
+        };
+        assert_eq!(run.show, Show::Live(opening));
         assert_eq!(run.pace, Pace::Every(Duration::from_secs(1)));
         assert_eq!(run.limits, Limits { interfaces: 1024, port_entries: 32_768, ports_per_interface: 256 });
     }
 
     #[test]
-    fn a_run_prints_wherever_it_goes_unless_it_is_headless() {
+    fn reports_are_printed_where_nobody_sees_a_view_or_somebody_asks_for_them() {
+        for (typed, stdout) in [
+            ("run", Stdout::Elsewhere),
+            ("run --once", TERMINAL),
+            ("run --format json", TERMINAL),
+            ("run --trace web", TERMINAL),
+        ] {
+            let view = reports(run(typed, stdout).show);
+            assert_eq!(view.format == Format::Json, typed.ends_with("json"), "{typed}");
+        }
         for stdout in [TERMINAL, Stdout::Elsewhere] {
-            assert!(run("run", stdout).view.is_some());
-            assert!(run("run --headless", stdout).view.is_none());
+            assert_eq!(run("run --headless", stdout).show, Show::Nothing);
         }
     }
 
     #[test]
     fn nothing_is_cut_where_that_was_asked_for_or_no_terminal_wants_it() {
-        assert_eq!(run("run --no-trunc", TERMINAL).view.unwrap().fit, Fit::Whole);
-        assert_eq!(run("run --once", Stdout::Elsewhere).view.unwrap().fit, Fit::Rows);
+        assert_eq!(reports(run("run --once --no-trunc", TERMINAL).show).fit, Fit::Whole);
+        assert_eq!(reports(run("run --once", TERMINAL).show).fit, Fit::Columns(100));
+        assert_eq!(reports(run("run --once", Stdout::Elsewhere).show).fit, Fit::Rows);
+    }
+
+    #[test]
+    fn top_needs_a_terminal() {
+        assert!(
+            matches!(resolve("top --ports", TERMINAL), Ok(Config::Top(Top { opening, .. })) if opening.first == Sheet::Ports)
+        );
+        assert_eq!(resolve("top", Stdout::Elsewhere), Err(ConfigError::NoTerminal));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `dtraf run`: what counts is chosen, then counts until a signal comes.
 
 mod desk;
+mod display;
 mod ebpf;
 pub(crate) mod keeper;
-mod print;
 mod rules;
 mod signals;
 
@@ -12,10 +12,10 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use self::print::Printer;
-use self::signals::Signals;
+use self::display::Display;
+pub(crate) use self::signals::Signals;
 use crate::accounting::report::{Backend, Refused};
-use crate::config::Run;
+use crate::config::{Run, Show};
 use crate::docker::Docker;
 use crate::links::Links;
 use crate::source::ebpf::EbpfError;
@@ -29,7 +29,7 @@ struct Host {
     links: Links,
     docker: Docker,
     signals: Signals,
-    printer: Printer,
+    display: Display,
 }
 
 /// Counts until a signal comes, or once.
@@ -37,7 +37,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     host::check()?;
     let links = Links::connect()?;
     let docker = Docker::connect(links.clone()).await?;
-    let signals = Signals::new()?;
+    let signals = Signals::new(matches!(config.show, Show::Live(_)))?;
     let facts = probe(&config.bpffs, Ok(&docker), &links).await;
     let (counting, refused) = choose(&config, &facts)?;
     let backend = counting.backend();
@@ -48,7 +48,7 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     for spot in &origin.blind_spots {
         log::info!("not seen by {backend}: {spot}");
     }
-    let host = Host { links, docker, signals, printer: Printer::new(config.view, origin) };
+    let host = Host { links, docker, signals, display: Display::open(config.show, origin)? };
     match counting {
         Counting::Ebpf(counting) => ebpf::run(*counting, config, host).await,
         Counting::Rules(rules) => rules::run(rules, config, host).await,

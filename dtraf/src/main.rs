@@ -4,8 +4,11 @@ mod cli;
 mod config;
 mod exit;
 mod clock;
+mod logging;
 mod host;
 mod terminal;
+mod screen;
+mod live;
 mod docker;
 mod links;
 mod sockets;
@@ -16,6 +19,7 @@ mod view;
 mod daemon;
 mod stats;
 mod report;
+mod top;
 mod rules;
 mod doctor;
 mod uninstall;
@@ -36,9 +40,8 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return exit::with(Err(error.into())),
     };
-    // Lines in between would spoil a table that is drawn again and again.
-    let level = if config.is_drawn(stdout) { "warn" } else { "info" };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    // A view has little room for lines.
+    logging::start(if config.is_live() { "warn" } else { "info" });
     exit::with(run(config))
 }
 
@@ -50,6 +53,7 @@ fn run(config: Config) -> anyhow::Result<()> {
             Config::Run(config) => daemon::run(config).await,
             Config::Stats(config) => stats::run(config).await,
             Config::Report(config) => report::run(&config),
+            Config::Top(config) => top::run(config).await,
             Config::Rules(config) => rules::run(config).await,
             Config::Doctor(config) => doctor::run(config).await,
             Config::Uninstall(config) => uninstall::run(config).await,

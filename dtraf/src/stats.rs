@@ -5,7 +5,7 @@ mod onlooker;
 
 use anyhow::Context as _;
 
-use self::onlooker::Onlooker;
+pub(crate) use self::onlooker::Onlooker;
 use crate::config::{Pace, Stats};
 use crate::terminal::{Reader, print};
 use crate::view::render;

@@ -11,7 +11,6 @@ use crate::view::{Fit, Paint};
 pub(crate) enum Stdout {
     Terminal {
         columns: usize,
-        rows: usize,
         paint: Paint,
     },
     /// A file, a pipe, the journal.
@@ -33,11 +32,9 @@ impl Stdout {
             return Self::Elsewhere;
         }
         // Terminals that do not know their size say 0.
-        let size = tcgetwinsize(&stdout).ok();
-        let known = |cells: u16, usual: usize| if cells == 0 { usual } else { usize::from(cells) };
+        let columns = tcgetwinsize(&stdout).map_or(0, |size| size.ws_col);
         Self::Terminal {
-            columns: known(size.map_or(0, |size| size.ws_col), 80),
-            rows: known(size.map_or(0, |size| size.ws_row), 24),
+            columns: if columns == 0 { 80 } else { usize::from(columns) },
             paint: if wants_no_colour() { Paint::Plain } else { Paint::Colour },
         }
     }

@@ -5,9 +5,9 @@ pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod neutral;
 pub(crate) mod rules;
-pub(crate) mod screen;
 pub(crate) mod statement;
 pub(crate) mod table;
+pub(crate) mod tui;
 pub(crate) mod units;
 
 use self::units::Units;

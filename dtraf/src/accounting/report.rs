@@ -6,12 +6,13 @@
 mod rate;
 mod select;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use dtraf_common::abi::Role;
 
-pub(crate) use self::rate::{Earlier, Marks, Rate};
+pub(crate) use self::rate::{Earlier, Marks, Rate, per_second};
 use super::amount::{Amount, PerDirection, Unit};
 use super::attribution::{Attached, Coverage, Reason, coverage};
 use super::blind::BlindSpot;
@@ -104,6 +105,7 @@ pub(crate) struct ContainerRow {
 #[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) image: String,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) published: Vec<PublishedPort>,
 }
@@ -239,6 +241,7 @@ impl Described {
         published.sort_unstable();
         Self {
             image: container.image.clone(),
+            labels: container.labels.clone(),
             addresses: container.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).copied().collect(),
             published,
         }

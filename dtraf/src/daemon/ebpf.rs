@@ -20,8 +20,8 @@ use self::owners::Unknown;
 use self::served::Served;
 use self::veths::Veths;
 use super::desk::{Answer, Desk};
+use super::display::Display;
 use super::keeper::{Keeper, Turn};
-use super::print::Printer;
 use super::signals::Signals;
 use super::{Host, ticks};
 use crate::accounting::attribution::{Placement, attribute};
@@ -37,6 +37,7 @@ use crate::source::ebpf::trace::Records;
 use crate::source::ebpf::{Counting, Options, PinDirectory};
 use crate::store::Epoch;
 use crate::terminal::Reader;
+use crate::view::tui;
 use crate::{clock, host};
 
 /// How often a shortfall that is not yet known exactly is looked at, whatever the interval.
@@ -84,6 +85,8 @@ enum Event {
     Settle,
     Ledger(Turn),
     Chores,
+    /// Somebody does something at the live view.
+    View(tui::Event),
     Quit,
 }
 
@@ -96,7 +99,7 @@ pub(super) fn start(config: &Run) -> anyhow::Result<Counting> {
 
 /// Counts until a signal comes, or once.
 pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyhow::Result<()> {
-    let Host { links, docker, mut signals, mut printer } = host;
+    let Host { links, docker, mut signals, mut display } = host;
     let engine = docker.engine().to_string();
     let mut keeper = Keeper::open(&config.keeping, Epoch::maps(&host::boot()?, counting.seed()))?;
     if let Some(resumed) = keeper.opened().await? {
@@ -135,7 +138,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     daemon.take_stock(&mut catalogue).await?;
     log::info!("counting {} interfaces of {engine}", daemon.veths.len());
     match config.pace {
-        Pace::Once => daemon.once(&mut printer).await,
+        Pace::Once => daemon.once(&mut display).await,
         Pace::Every(pace) => {
             let sources = Sources {
                 ticks: ticks(pace),
@@ -148,21 +151,23 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
                 listening,
                 traced: daemon.trace.is_some(),
             };
-            daemon.serve(sources, &mut signals, &mut printer).await
+            daemon.serve(sources, &mut signals, &mut display).await?;
+            display.close();
+            Ok(())
         }
     }
 }
 
 impl Daemon {
     /// One reading: of what is attached now, with its shortfall as exact as a moment allows.
-    async fn once(&mut self, printer: &mut Printer) -> anyhow::Result<()> {
+    async fn once(&mut self, display: &mut Display) -> anyhow::Result<()> {
         self.read().await?;
         if self.counting.has_unsettled(clock::now()) {
             tokio::time::sleep(Duration::from_millis(120)).await;
             self.read().await?;
         }
         self.open_all_tables()?;
-        self.print(printer)?;
+        self.show(display)?;
         self.keeper.finish(&self.ledger, &self.inventory, &[]).await
     }
 
@@ -170,19 +175,19 @@ impl Daemon {
         &mut self,
         mut sources: Sources,
         signals: &mut Signals,
-        printer: &mut Printer,
+        display: &mut Display,
     ) -> anyhow::Result<()> {
         loop {
             let unsettled = self.counting.has_unsettled(clock::now());
-            let done = match sources.next(signals, unsettled, &mut self.keeper).await {
+            let done = match sources.next(signals, display, unsettled, &mut self.keeper).await {
                 Event::Tick => {
-                    let read = self.read().await;
-                    if self.print(printer)? == Reader::Gone {
+                    let read = display.during(self.read()).await;
+                    if self.show(display)? == Reader::Gone {
                         break;
                     }
                     read
                 }
-                Event::Chores => self.chores().await,
+                Event::Chores => display.during(self.chores()).await,
                 Event::Link(event) => self.on_link(event).await,
                 Event::Docker(event) => self.on_docker(event).await,
                 Event::Answer(answer) => self.on_answer(answer).await,
@@ -193,9 +198,16 @@ impl Daemon {
                     }
                     Ok(())
                 }
-                Event::Settle => self.read().await,
+                Event::Settle => display.during(self.read()).await,
+                Event::View(event) => match display.take(event)? {
+                    Reader::Present => Ok(()),
+                    Reader::Gone => {
+                        self.read().await?;
+                        break;
+                    }
+                },
                 Event::Ledger(Turn::Due) => {
-                    let read = self.read().await;
+                    let read = display.during(self.read()).await;
                     self.keeper.flush(&self.ledger, &self.inventory, Vec::new());
                     read
                 }
@@ -207,7 +219,7 @@ impl Daemon {
                 }
                 Event::Quit => {
                     self.read().await?;
-                    self.print(printer)?;
+                    self.show(display)?;
                     break;
                 }
             };
@@ -220,8 +232,8 @@ impl Daemon {
         self.keeper.finish(&self.ledger, &self.inventory, &[]).await
     }
 
-    fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
-        printer.print(&self.ledger, &self.inventory, Some(self.counting.orphans()))
+    fn show(&self, display: &mut Display) -> anyhow::Result<Reader> {
+        display.show(&self.ledger, &self.inventory, Some(self.counting.orphans()))
     }
 
     /// Reads all counters and books them.
@@ -263,7 +275,13 @@ struct Sources {
 
 impl Sources {
     /// Links go before all else: a container sends its first packet soon after its link has come.
-    async fn next(&mut self, signals: &mut Signals, unsettled: bool, keeper: &mut Keeper) -> Event {
+    async fn next(
+        &mut self,
+        signals: &mut Signals,
+        display: &mut Display,
+        unsettled: bool,
+        keeper: &mut Keeper,
+    ) -> Event {
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
@@ -271,6 +289,7 @@ impl Sources {
             Some(event) = self.docker.recv() => Event::Docker(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             Some(found) = self.listening.recv() => Event::Listening(found),
+            event = display.next() => Event::View(event),
             _ = self.ticks.tick() => Event::Tick,
             turn = keeper.next() => Event::Ledger(turn),
             _ = self.chores.tick() => Event::Chores,

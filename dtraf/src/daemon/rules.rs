@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::Interval;
 
 use super::desk::{Answer, Desk};
+use super::display::Display;
 use super::keeper::{Keeper, Turn};
-use super::print::Printer;
 use super::signals::Signals;
 use super::{Host, ticks};
 use crate::accounting::identity::ContainerId;
@@ -29,6 +29,7 @@ use crate::source::rules::saved::save;
 use crate::source::rules::set::{Obstacle, RuleSet};
 use crate::store::Epoch;
 use crate::terminal::Reader;
+use crate::view::tui;
 use crate::{clock, host};
 
 /// Between two readings at the most, whatever the interval of the view.
@@ -68,12 +69,14 @@ enum Event {
     Chores,
     Ledger(Turn),
     Listing,
+    /// Somebody does something at the live view.
+    View(tui::Event),
     Quit,
 }
 
 /// Counts until a signal comes, or once.
 pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Result<()> {
-    let Host { docker, mut signals, mut printer, .. } = host;
+    let Host { docker, mut signals, mut display, .. } = host;
     let claim = Claim::take()?;
     let mut keeper = Keeper::open(&config.keeping, Epoch::rules(&host::boot()?))?;
     let resumed = keeper.opened().await?;
@@ -105,7 +108,7 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
     log::info!("{} count for {} containers of {engine}", daemon.rules, daemon.ledger.open().count());
     match config.pace {
         Pace::Once => {
-            daemon.print(&mut printer)?;
+            daemon.show(&mut display)?;
             daemon.finish().await
         }
         Pace::Every(pace) => {
@@ -116,7 +119,9 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
                 events,
                 answers,
             };
-            daemon.serve(sources, &mut signals, &mut printer).await
+            daemon.serve(sources, &mut signals, &mut display).await?;
+            display.close();
+            Ok(())
         }
     }
 }
@@ -126,13 +131,13 @@ impl Daemon {
         &mut self,
         mut sources: Sources,
         signals: &mut Signals,
-        printer: &mut Printer,
+        display: &mut Display,
     ) -> anyhow::Result<()> {
         loop {
-            let done = match sources.next(signals, self.stale, &mut self.keeper).await {
+            let done = match sources.next(signals, display, self.stale, &mut self.keeper).await {
                 Event::Tick => {
-                    let done = self.round().await;
-                    if self.print(printer)? == Reader::Gone {
+                    let done = display.during(self.round()).await;
+                    if self.show(display)? == Reader::Gone {
                         return self.finish().await;
                     }
                     done
@@ -146,10 +151,10 @@ impl Daemon {
                     Ok(())
                 }
                 // Many containers that start together cost one change.
-                Event::Quiet => self.round().await,
-                Event::Chores => self.chores().await,
+                Event::Quiet => display.during(self.round()).await,
+                Event::Chores => display.during(self.chores()).await,
                 Event::Ledger(Turn::Due) => {
-                    let done = self.round().await;
+                    let done = display.during(self.round()).await;
                     self.keeper.flush(&self.ledger, &self.inventory, save(self.memory.seen()));
                     done
                 }
@@ -161,9 +166,16 @@ impl Daemon {
                     self.desk.list();
                     Ok(())
                 }
+                Event::View(event) => match display.take(event)? {
+                    Reader::Present => Ok(()),
+                    Reader::Gone => {
+                        self.round().await?;
+                        return self.finish().await;
+                    }
+                },
                 Event::Quit => {
                     self.round().await?;
-                    self.print(printer)?;
+                    self.show(display)?;
                     return self.finish().await;
                 }
             };
@@ -178,8 +190,8 @@ impl Daemon {
         self.keeper.finish(&self.ledger, &self.inventory, &save(self.memory.seen())).await
     }
 
-    fn print(&self, printer: &mut Printer) -> anyhow::Result<Reader> {
-        printer.print(&self.ledger, &self.inventory, None)
+    fn show(&self, display: &mut Display) -> anyhow::Result<Reader> {
+        display.show(&self.ledger, &self.inventory, None)
     }
 }
 
@@ -194,13 +206,20 @@ struct Sources {
 
 impl Sources {
     /// Who has got an address goes before all else: its first packet is not far.
-    async fn next(&mut self, signals: &mut Signals, stale: bool, keeper: &mut Keeper) -> Event {
+    async fn next(
+        &mut self,
+        signals: &mut Signals,
+        display: &mut Display,
+        stale: bool,
+        keeper: &mut Keeper,
+    ) -> Event {
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
             Some(event) = self.events.recv() => Event::Docker(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             () = std::future::ready(()), if stale => Event::Quiet,
+            event = display.next() => Event::View(event),
             _ = self.ticks.tick() => Event::Tick,
             turn = keeper.next() => Event::Ledger(turn),
             _ = self.chores.tick() => Event::Chores,

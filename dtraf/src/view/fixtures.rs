@@ -8,15 +8,19 @@ use dtraf_common::abi::{self, Family, Role, Scope};
 
 use super::units::Units;
 use super::{Detail, Fit, Format, Paint, RateUnit, View};
-use crate::accounting::amount::PerDirection;
+use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::attribution::{Attributed, AttributedSnapshot, Owner, Reason};
+use crate::accounting::blind::BlindSpot;
 use crate::accounting::fixtures::{
     at, container, endpoint, id, in_mode, inventory, meter, packets, port, published, reading, stopped,
 };
-use crate::accounting::inventory::{Inventory, NetworkMode};
+use crate::accounting::identity::ContainerId;
+use crate::accounting::inventory::{Container, Inventory, NetworkMode};
 use crate::accounting::ledger::Ledger;
-use crate::accounting::report::{Backend, Earlier, Origin, Report};
-use crate::accounting::snapshot::{Bucket, ContainerName, Meter, MeterReading, Port, Shortfall};
+use crate::accounting::report::{Backend, Earlier, Origin, Refused, Report};
+use crate::accounting::snapshot::{
+    Bucket, ContainerName, HookKind, Meter, MeterId, MeterReading, Point, Port, Shortfall,
+};
 
 pub(super) const VIEW: View = View {
     format: Format::Table,
@@ -48,6 +52,83 @@ fn origin() -> Origin {
         blind_spots: Vec::new(),
         refused: Vec::new(),
     }
+}
+
+/// So many containers with ports of their own, a second apart; each is faster than the one before it.
+pub(super) fn many(number: u16) -> [Report; 2] {
+    let container_of = |number: u16| {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        let mut container = container(1, &format!("service-{number:04}"));
+        container.id = ContainerId::from_bytes(bytes);
+        container.published = vec![published(number, 80)];
+        container
+    };
+    let everyone = inventory((1..=number).map(container_of));
+    let mut ledger = Ledger::default();
+    let mut read = |seconds: u64| {
+        let readings = (1..=number).map(|number| {
+            let name = ContainerName { id: container_of(number).id, name: format!("service-{number:04}") };
+            let count = u64::from(number) * (1 + seconds);
+            let mut reading = reading(meter(number), count, 2 * count);
+            let web = reading.ports.values().copied().next().unwrap_or_default();
+            reading.ports = (0..10).map(|at| (port(80 + at, Role::Server, Scope::Internet), web)).collect();
+            (reading, Owner::Container(name), "bridge")
+        });
+        post(&mut ledger, readings.collect::<Vec<_>>());
+        Report::new(&ledger, &everyone, origin(), at(seconds), None)
+    };
+    [read(1), read(2)]
+}
+
+/// What rules count of two containers, a second apart: no frames, no scopes.
+pub(super) fn by_rules() -> [Report; 2] {
+    let web = Container { published: vec![published(8080, 80)], ..container(1, "web") };
+    let everyone = inventory([web, container(2, "db"), in_mode(container(3, "metrics"), NetworkMode::Host)]);
+    let counted = |count: u64| Amount { frames: None, skb_ip_bytes: 1000 * count, skbs: count };
+    let both = |rx: u64, tx: u64| PerDirection { rx: counted(rx), tx: counted(tx) };
+    let mut ledger = Ledger::default();
+    let mut read = |seconds: u64| {
+        let reading = |number: u8, name: &str, [ports, without]: [PerDirection<Amount>; 2]| {
+            let point = Point::Addresses([IpAddr::from([172, 17, 0, number])].into());
+            let meter = Meter {
+                id: MeterId::Rules(id(number)),
+                point,
+                hook: HookKind::DockerUser,
+                shortfall: None,
+                ..meter(u16::from(number))
+            };
+            let total = [ports, without].into_iter().sum::<PerDirection<_>>();
+            let reading = MeterReading {
+                meter,
+                scopes: PerDirection::from_fn(|direction| BTreeMap::from([(None, *total.get(direction))])),
+                buckets: PerDirection::from_fn(|direction| {
+                    BTreeMap::from([(Bucket::NoRule, *without.get(direction))])
+                }),
+                ports: BTreeMap::from([(Port { scope: None, ..port(80, Role::Server, Scope::Lan) }, ports)]),
+            };
+            (reading, owned(number, name), "bridge")
+        };
+        let web = reading(1, "web", [both(10 * seconds, 200 * seconds), both(7, 3)]);
+        let db = reading(2, "db", [both(0, 0), both(5, 4)]);
+        post(&mut ledger, [web, db]);
+        let origin = Origin {
+            backend: Backend::Iptables,
+            blind_spots: vec![
+                BlindSpot::Wire,
+                BlindSpot::Scopes,
+                BlindSpot::ClientPorts,
+                BlindSpot::HostTraffic,
+            ],
+            refused: vec![Refused {
+                backend: Backend::Ebpf,
+                reason: "Linux 4.19.0 is older than 5.8 (boot Linux 5.8 or newer)".to_owned(),
+            }],
+            ..origin()
+        };
+        Report::new(&ledger, &everyone, origin, at(seconds), None)
+    };
+    [read(1), read(2)]
 }
 
 /// One container with one port, read once.
@@ -90,6 +171,7 @@ fn everyone() -> Inventory {
     let mut web = container(1, "web");
     web.endpoints.push(endpoint("front", "fd00:17::1".parse::<IpAddr>().expect("an address")));
     web.published = vec![published(8080, 80), published(8443, 443)];
+    web.labels.insert("com.docker.compose.project".to_owned(), "shop".to_owned());
     let mut db = container(2, "db");
     db.endpoints.push(endpoint("vlan7", [192, 168, 7, 2]));
     inventory([
@@ -105,6 +187,12 @@ fn everyone() -> Inventory {
 
 /// One of everything, after a second in which `web` received 10 packets and transmitted 20.
 pub(super) fn full() -> Report {
+    let [_, report] = twice();
+    report
+}
+
+/// The same report, behind the one a second before it.
+pub(super) fn twice() -> [Report; 2] {
     let short = |rx: u64, tx: u64| PerDirection {
         rx: Shortfall { skb_bytes: rx, skbs: 1, settled: true },
         tx: Shortfall { skb_bytes: tx, skbs: 1, settled: false },
@@ -130,9 +218,10 @@ pub(super) fn full() -> Report {
             (reading(meter(10), 2, 1), Owner::Unattributed(Reason::NoContainer), "bridge"),
         ],
     );
-    let marks = Report::new(&ledger, &everyone(), origin(), at(9), None).marks;
+    let before = Report::new(&ledger, &everyone(), origin(), at(9), None);
     post(&mut ledger, [(front, owned(1, "web"), "front")]);
-    let earlier = Earlier { marks: &marks, elapsed: Duration::from_secs(1) };
+    let earlier = Earlier { marks: &before.marks, elapsed: Duration::from_secs(1) };
     let report = Report::new(&ledger, &everyone(), origin(), at(10), Some(earlier));
-    Report { orphans: Some(PerDirection { rx: packets(3), tx: packets(0) }), ..report }
+    let report = Report { orphans: Some(PerDirection { rx: packets(3), tx: packets(0) }), ..report };
+    [before, report]
 }

@@ -5,6 +5,7 @@ mod notes;
 mod rows;
 
 use self::layout::{LaidOut, Tone};
+pub(in crate::view) use self::rows::name;
 use super::{Paint, View};
 use crate::accounting::report::Report;
 

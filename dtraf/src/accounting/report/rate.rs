@@ -28,6 +28,13 @@ impl Rate {
     }
 }
 
+/// Rounded half up. `elapsed` is not zero.
+pub(crate) fn per_second(sum: u64, elapsed: Duration) -> u64 {
+    let nanoseconds = elapsed.as_nanos().max(1);
+    let rate = (u128::from(sum) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
 /// What each meter had counted when a report was made.
 #[derive(Clone, Debug)]
 pub(crate) struct Marks {
@@ -54,14 +61,10 @@ impl Earlier<'_> {
     /// just been found to be this container's does not bring the traffic of all its life as this second's.
     pub(super) fn rate(&self, account: &Account<'_>) -> Option<PerDirection<Rate>> {
         let grown: Vec<_> = account.open.iter().filter_map(|entry| self.growth(entry)).collect();
-        let nanoseconds = self.elapsed.as_nanos();
-        if grown.is_empty() || nanoseconds == 0 {
+        if grown.is_empty() || self.elapsed.is_zero() {
             return None;
         }
-        let per_second = |sum: u64| {
-            let rate = (u128::from(sum) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
-            u64::try_from(rate).unwrap_or(u64::MAX)
-        };
+        let per_second = |sum| per_second(sum, self.elapsed);
         Some(PerDirection::from_fn(|direction| {
             let sum: Amount = grown.iter().map(|grown| *grown.get(direction)).sum();
             Rate {

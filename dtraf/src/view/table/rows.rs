@@ -137,7 +137,7 @@ fn container(row: &ContainerRow, look: Look<'_>) -> Vec<Line> {
 }
 
 /// The name, and what sets the container apart from a running one of the same name.
-pub(super) fn name(row: &ContainerRow) -> String {
+pub(in crate::view) fn name(row: &ContainerRow) -> String {
     let name = neutral(&row.name);
     match row.state {
         RowState::Running => name.into_owned(),
