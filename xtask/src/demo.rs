@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Install what is missing without asking
     #[arg(long)]
     yes: bool,
-    /// End after this time, such as 15s or 2m; without it Ctrl-C ends it
+    /// End after this time, such as 15s or 2m; without it Ctrl-C or q ends it
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     limit: Option<Duration>,
     /// More arguments for `dtraf run`
@@ -83,10 +83,11 @@ fn watch(
     args: &Args,
     interrupted: &AtomicBool,
 ) -> Result<Vec<visitors::Visits>> {
-    let mut words = vec!["run", "--interval=1s", "--ports"];
-    if !std::io::stdout().is_terminal() {
-        // Elsewhere it would only log.
-        words.push("--format=table");
+    let mut words = vec!["run", "--interval=1s"];
+    let is_live = std::io::stdout().is_terminal();
+    if !is_live {
+        // Elsewhere it prints.
+        words.extend(["--ports", "--format=table"]);
     }
     words.extend(args.run.iter().map(String::as_str));
     println!("visitors come to {}; dtraf {}\n", Outside::HOST_V4, words.join(" "));
@@ -104,15 +105,23 @@ fn watch(
     let visitors = Visitors::start(lab.outside().place(), &SITES);
 
     let patience = args.limit.map(Patience::of);
+    let mut is_left = false;
     while !interrupted.load(Ordering::Relaxed) && patience.is_none_or(|patience| patience.left().is_some()) {
-        if running.is_over()? {
+        is_left = running.is_over()?;
+        if is_left && is_live {
+            break;
+        }
+        if is_left {
             bail!("dtraf {} ended early", words.join(" "));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     let visits = visitors.stop();
     let limit = Duration::from_secs(10);
-    let ended = if interrupted.load(Ordering::Relaxed) {
+    let ended = if is_left {
+        // `q` or Ctrl-C at the live view, which takes both as keys.
+        running.end(limit)?.success()?
+    } else if interrupted.load(Ordering::Relaxed) {
         // At a terminal it has heard the Ctrl-C, too.
         running.end(limit).or_else(|_| running.stop(Signal::INT, limit))?
     } else {

@@ -38,7 +38,7 @@ const fn file(path: &'static str, package: &'static str) -> Need {
 }
 
 /// For the lab: a private Docker, a network around it, and something that looks at it.
-pub(crate) const LAB: [Need; 12] = [
+pub(crate) const LAB: [Need; 13] = [
     program("bpftool", "bpftool"),
     program("docker", "docker.io"),
     program("dockerd", "docker.io"),
@@ -50,6 +50,7 @@ pub(crate) const LAB: [Need; 12] = [
     program("setpriv", "util-linux"),
     program("tc", "iproute2"),
     program("tcpdump", "tcpdump"),
+    program("tmux", "tmux"),
     Need { package: "busybox-static", sign: Sign::StaticProgram("busybox") },
 ];
 
