@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::accounting::statement::period::PeriodError;
 use crate::config::ConfigError;
 use crate::view::neutral::neutral;
 
@@ -16,7 +17,7 @@ pub(crate) fn with(result: anyhow::Result<()>) -> ExitCode {
     };
     // Nobody is left to tell when stderr is gone too.
     drop(io::stderr().lock().write_all(told(&error).as_bytes()));
-    ExitCode::from(if error.is::<ConfigError>() { USAGE } else { FAILED })
+    ExitCode::from(if error.is::<ConfigError>() || error.is::<PeriodError>() { USAGE } else { FAILED })
 }
 
 /// `dtraf: attempt: subject: cause`. A cause that the error before it spells out

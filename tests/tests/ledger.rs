@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{audited, counting};
 use dtraf_tests::ledger::Ledger;
 use dtraf_tests::report::{Amount, Both};
-use dtraf_tests::{Container, Dtraf, Outside, Shared};
+use dtraf_tests::{Container, Dtraf, Outside, Patience, Shared};
 use rustix::process::Signal;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -83,23 +83,22 @@ fn killed(
 
 /// Milliseconds from a process's start to its first batch.
 fn first_batch(dtraf: &Dtraf<'_>, ledger: &Ledger, run: &[&str]) -> Result<u64> {
-    const STEP: Duration = Duration::from_millis(10);
     let batches = || ledger.number("SELECT sequence FROM progress");
     let before = batches()?;
+    let patience = Patience::of(LIMIT);
     let _running = dtraf.start(run)?;
-    let mut waited = 0;
     while batches()? == before {
-        ensure!(waited < 20_000, "no batch was written");
-        std::thread::sleep(STEP);
-        waited += 10;
+        ensure!(patience.left().is_some(), "no batch was written");
+        std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(waited)
+    let took = LIMIT - patience.left().unwrap_or_default();
+    Ok(u64::try_from(took.as_millis())?)
 }
 
 #[test]
 fn a_ledger_has_what_the_kernel_has_after_five_hundred_kills() -> Result<()> {
     let counted = |dtraf: &Dtraf<'_>, container: &Container<'_>| Ok(audited(dtraf, container)?.total);
-    println!("{}", killed(100, "killed", &["--backend=ebpf"], counted)?);
+    println!("{}", killed(500, "killed", &["--backend=ebpf"], counted)?);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::accounting::amount::PerDirection;
 use crate::accounting::fixtures::{at, id, packets};
+use crate::accounting::statement::forecast::Forecast;
 use crate::accounting::statement::period::{Range, Step};
 use crate::accounting::statement::{By, Circumstances, HolderName, Question, Sum, Sums};
 
@@ -102,4 +103,24 @@ fn a_document() {
     insta::assert_snapshot!(shown(&statement(By::Account, None), Format::Json), @r#"
     {"version":1,"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","step":null,"by":"account","unit":"wire_bytes","backends":["ebpf"],"since":"2026-09-21T14:13:20.000000000Z","written_at":"2026-09-21T14:13:20.000000000Z","kept_since":null,"lines":[{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"account","name":"shop/web","id":null,"role":null,"rx":{"wire_bytes":1500000000,"packets":1500000,"ip_bytes":1479000000,"skb_bytes":1500000000,"skb_ip_bytes":1479000000,"skbs":1500000},"tx":{"wire_bytes":27000,"packets":27,"ip_bytes":26622,"skb_bytes":27000,"skb_ip_bytes":26622,"skbs":27}},{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"account","name":"=cmd()\u001b[2J","id":null,"role":null,"rx":{"wire_bytes":3000,"packets":3,"ip_bytes":2958,"skb_bytes":3000,"skb_ip_bytes":2958,"skbs":3},"tx":{"wire_bytes":4000,"packets":4,"ip_bytes":3944,"skb_bytes":4000,"skb_ip_bytes":3944,"skbs":4}},{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"nobody","name":"(nobody: no_container)","id":null,"role":null,"rx":{"wire_bytes":1000,"packets":1,"ip_bytes":986,"skb_bytes":1000,"skb_ip_bytes":986,"skbs":1},"tx":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0}}],"left_out":0,"total":{"rx":{"wire_bytes":1500004000,"packets":1500004,"ip_bytes":1479003944,"skb_bytes":1500004000,"skb_ip_bytes":1479003944,"skbs":1500004},"tx":{"wire_bytes":31000,"packets":31,"ip_bytes":30566,"skb_bytes":31000,"skb_ip_bytes":30566,"skbs":31}},"shortfall":null,"absences":[{"from":"2026-09-21T14:13:20.000000000Z","to":"2026-09-21T16:13:20.000000000Z"}],"forecast":null}
     "#);
+}
+
+/// Programs rely on the schema: what it does not name is not there, and what it names is.
+#[test]
+fn the_schema_describes_the_document() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../docs/report.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for statement in [
+        statement(By::Account, None),
+        statement(By::Container, Some(Step::Day)),
+        Statement { forecast: Some(Forecast { bytes: 7, days_left: 3 }), ..statement(By::Project, None) },
+    ] {
+        let document: serde_json::Value = serde_json::from_str(&shown(&statement, Format::Json)).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+        let mut strange = document.clone();
+        strange["lines"][0]["name"] = serde_json::Value::Null;
+        assert!(!validator.is_valid(&strange));
+    }
 }
