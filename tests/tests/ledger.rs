@@ -91,7 +91,7 @@ fn first_batch(dtraf: &Dtraf<'_>, ledger: &Ledger, run: &[&str]) -> Result<u64> 
         ensure!(patience.left().is_some(), "no batch was written");
         std::thread::sleep(Duration::from_millis(10));
     }
-    let took = LIMIT - patience.left().unwrap_or_default();
+    let took = LIMIT.saturating_sub(patience.left().unwrap_or_default());
     Ok(u64::try_from(took.as_millis())?)
 }
 
