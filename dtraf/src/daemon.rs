@@ -10,6 +10,7 @@ mod signals;
 use std::time::Duration;
 
 use anyhow::bail;
+use rustix::process::setpriority_process;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::display::Display;
@@ -24,6 +25,9 @@ use crate::source::rules::set::RuleSet;
 use crate::source::select::{Wanted, blind_spots, select};
 use crate::{host, source};
 
+/// The daemon's, and that of the programs that it runs.
+const NICENESS: i32 = -10;
+
 /// What every backend needs of the host.
 struct Host {
     links: Links,
@@ -35,6 +39,7 @@ struct Host {
 /// Counts until a signal comes, or once.
 pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     host::check()?;
+    hurry();
     let links = Links::connect()?;
     let docker = Docker::connect(links.clone()).await?;
     let signals = Signals::new(matches!(config.show, Show::Live(_)))?;
@@ -52,6 +57,14 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     match counting {
         Counting::Ebpf(counting) => ebpf::run(*counting, config, host).await,
         Counting::Rules(rules) => rules::run(rules, config, host).await,
+    }
+}
+
+/// Asks for the CPU before others: where all are busy, a container's first packets would pass before the daemon has had its turn
+/// to attach to its link. What it does then is short.
+fn hurry() {
+    if let Err(errno) = setpriority_process(None, NICENESS) {
+        log::debug!("stay at the usual priority: {errno}");
     }
 }
 

@@ -4,6 +4,7 @@ mod bridges;
 mod housekeeping;
 mod owners;
 mod served;
+mod survey;
 mod veths;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use tokio::time::Interval;
 use self::bridges::Bridges;
 use self::owners::Unknown;
 use self::served::Served;
+use self::survey::{Survey, Surveyed};
 use self::veths::Veths;
 use super::desk::{Answer, Desk};
 use super::display::Display;
@@ -43,6 +45,9 @@ use crate::{clock, host};
 /// How often a shortfall that is not yet known exactly is looked at, whatever the interval.
 const SETTLING: Duration = Duration::from_millis(250);
 
+/// How many notifications of links are taken at a time.
+const LINKS_TOGETHER: usize = 64;
+
 /// Everything that the loop owns.
 struct Daemon {
     counting: Counting,
@@ -58,6 +63,7 @@ struct Daemon {
     /// Containers that something happened to since the last listing.
     touched: BTreeSet<ContainerId>,
     sightings: Sightings,
+    survey: Survey,
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Instant>,
     /// Where the interface of such a slot had led.
@@ -77,7 +83,9 @@ struct Trace {
 /// What the loop waits for.
 enum Event {
     Tick,
-    Link(LinkEvent),
+    /// All that have come to be known together.
+    Links(Vec<LinkEvent>),
+    Surveyed(Surveyed),
     Docker(DockerEvent),
     Answer(Answer),
     Listening(served::Found),
@@ -116,6 +124,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     let inventory = catalogue.list().await?;
     let (desk, answers) = Desk::open(docker.clone(), Catalogue::new(docker));
     let (served, listening) = Served::new();
+    let (survey, surveyed) = Survey::new();
     let mut daemon = Daemon {
         counting,
         links,
@@ -129,6 +138,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         unknown: Unknown::default(),
         touched: BTreeSet::new(),
         sightings: Sightings::default(),
+        survey,
         retired: BTreeMap::new(),
         departed: BTreeMap::new(),
         user_scopes: config.scopes,
@@ -149,6 +159,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
                 docker: docker_events,
                 answers,
                 listening,
+                surveyed,
                 traced: daemon.trace.is_some(),
             };
             daemon.serve(sources, &mut signals, &mut display).await?;
@@ -161,10 +172,10 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
 impl Daemon {
     /// One reading: of what is attached now, with its shortfall as exact as a moment allows.
     async fn once(&mut self, display: &mut Display) -> anyhow::Result<()> {
-        self.read().await?;
+        self.read_settled().await?;
         if self.counting.has_unsettled(clock::now()) {
             tokio::time::sleep(Duration::from_millis(120)).await;
-            self.read().await?;
+            self.read_settled().await?;
         }
         self.open_all_tables()?;
         self.show(display)?;
@@ -181,14 +192,15 @@ impl Daemon {
             let unsettled = self.counting.has_unsettled(clock::now());
             let done = match sources.next(signals, display, unsettled, &mut self.keeper).await {
                 Event::Tick => {
-                    let read = display.during(self.read()).await;
+                    self.read();
                     if self.show(display)? == Reader::Gone {
                         break;
                     }
-                    read
+                    Ok(())
                 }
                 Event::Chores => display.during(self.chores()).await,
-                Event::Link(event) => self.on_link(event).await,
+                Event::Links(events) => self.on_links(events).await,
+                Event::Surveyed(surveyed) => self.on_surveyed(surveyed).await,
                 Event::Docker(event) => self.on_docker(event).await,
                 Event::Answer(answer) => self.on_answer(answer).await,
                 Event::Listening(found) => self.on_listening(found),
@@ -198,18 +210,21 @@ impl Daemon {
                     }
                     Ok(())
                 }
-                Event::Settle => display.during(self.read()).await,
+                Event::Settle => {
+                    self.read();
+                    Ok(())
+                }
                 Event::View(event) => match display.take(event)? {
                     Reader::Present => Ok(()),
                     Reader::Gone => {
-                        self.read().await?;
+                        self.read_settled().await?;
                         break;
                     }
                 },
                 Event::Ledger(Turn::Due) => {
-                    let read = display.during(self.read()).await;
+                    self.read();
                     self.keeper.flush(&self.ledger, &self.inventory, Vec::new());
-                    read
+                    Ok(())
                 }
                 Event::Ledger(Turn::Answered(answer)) => {
                     if let Some(resumed) = self.keeper.on_answer(answer)? {
@@ -218,7 +233,7 @@ impl Daemon {
                     self.free_slots()
                 }
                 Event::Quit => {
-                    self.read().await?;
+                    self.read_settled().await?;
                     self.show(display)?;
                     break;
                 }
@@ -236,8 +251,17 @@ impl Daemon {
         display.show(&self.ledger, &self.inventory, Some(self.counting.orphans()))
     }
 
-    /// Reads all counters and books them.
-    async fn read(&mut self) -> anyhow::Result<()> {
+    /// Reads all counters and books them. What interfaces had carried before is asked for, and in the next reading.
+    fn read(&mut self) {
+        let snapshot = self.counting.snapshot(clock::now());
+        if self.counting.has_unsettled(clock::now()) {
+            self.survey(&snapshot);
+        }
+        self.book(snapshot);
+    }
+
+    /// The same, with the answer waited for.
+    async fn read_settled(&mut self) -> anyhow::Result<()> {
         let snapshot = self.counting.snapshot(clock::now());
         let snapshot = if self.counting.has_unsettled(clock::now()) {
             let carried = self.links.dump().await?;
@@ -270,6 +294,7 @@ struct Sources {
     docker: mpsc::Receiver<DockerEvent>,
     answers: mpsc::UnboundedReceiver<Answer>,
     listening: mpsc::UnboundedReceiver<served::Found>,
+    surveyed: mpsc::UnboundedReceiver<Surveyed>,
     traced: bool,
 }
 
@@ -282,13 +307,15 @@ impl Sources {
         unsettled: bool,
         keeper: &mut Keeper,
     ) -> Event {
+        let mut links = Vec::new();
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
-            Some(event) = self.links.recv() => Event::Link(event),
+            1.. = self.links.recv_many(&mut links, LINKS_TOGETHER) => Event::Links(links),
             Some(event) = self.docker.recv() => Event::Docker(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             Some(found) = self.listening.recv() => Event::Listening(found),
+            Some(surveyed) = self.surveyed.recv() => Event::Surveyed(surveyed),
             event = display.next() => Event::View(event),
             _ = self.ticks.tick() => Event::Tick,
             turn = keeper.next() => Event::Ledger(turn),

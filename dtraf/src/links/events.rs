@@ -3,12 +3,12 @@
 //! Owns the socket subscribed to `RTNLGRP_LINK`. The kernel's receive buffer is the only queue of any size: when it
 //! overflows, the kernel says so, and so does this module. Refuses to guess what was lost.
 
-use std::io;
+use std::{io, thread};
 
 use netlink_packet_core::{NetlinkBuffer, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSocket};
+use netlink_sys::{Socket, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use tokio::sync::mpsc;
@@ -35,43 +35,43 @@ pub(crate) enum LinkEvent {
 }
 
 /// Events end when the receiver is dropped, or when the socket fails for good (logged).
+///
+/// They are read by a thread of its own: whatever the event loop is doing, it finds them when it asks next.
 pub(super) fn subscribe() -> Result<mpsc::Receiver<LinkEvent>, LinksError> {
-    let socket = open().map_err(|source| LinksError::Open { purpose: "link events", source })?;
+    let failed = |source| LinksError::Open { purpose: "link events", source };
+    let socket = open().map_err(failed)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(forward(socket, sender));
+    let forwarding = thread::Builder::new().name("links".to_owned()).spawn(move || forward(&socket, &sender));
+    forwarding.map(drop).map_err(failed)?;
     Ok(receiver)
 }
 
-fn open() -> io::Result<TokioSocket> {
-    let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+fn open() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
     // Beyond net.core.rmem_max only with CAP_NET_ADMIN. A smaller buffer overflows sooner, nothing else.
-    if let Err(error) = sockopt::set_socket_recv_buffer_size_force(socket.socket_ref(), RECEIVE_BUFFER_BYTES)
-    {
+    if let Err(error) = sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER_BYTES) {
         log::debug!("link events: cannot force a receive buffer of {RECEIVE_BUFFER_BYTES} bytes: {error}");
-        sockopt::set_socket_recv_buffer_size(socket.socket_ref(), RECEIVE_BUFFER_BYTES)?;
+        sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES)?;
     }
-    socket.socket_mut().bind(&SocketAddr::new(0, LINK_GROUP))?;
+    socket.bind(&SocketAddr::new(0, LINK_GROUP))?;
     Ok(socket)
 }
 
-async fn forward(socket: TokioSocket, sender: mpsc::Sender<LinkEvent>) {
+fn forward(socket: &Socket, sender: &mpsc::Sender<LinkEvent>) {
     let mut datagram = Vec::with_capacity(DATAGRAM_BYTES);
     loop {
         datagram.clear();
-        let received = tokio::select! {
-            received = socket.recv_from(&mut datagram) => received,
-            () = sender.closed() => return,
-        };
-        let events = match received {
+        let events = match socket.recv(&mut datagram, 0) {
             Ok(_) => decode(&datagram),
             Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
                 log::debug!("link events: the receive buffer overflowed");
                 vec![LinkEvent::Overflow]
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return log::error!("link events ended: read the netlink socket: {error}"),
         };
         for event in events {
-            if sender.send(event).await.is_err() {
+            if sender.blocking_send(event).is_err() {
                 return;
             }
         }

@@ -28,8 +28,7 @@ impl Daemon {
             self.prune_unknown();
             self.reconcile().await?;
             let counted = self.counting.snapshot(clock::now());
-            let carried = self.links.dump().await?;
-            self.counting.settle(&counted, &carried, &mut self.sightings)?;
+            self.survey(&counted);
         } else if self.chores.is_multiple_of(ADDRESSES) {
             self.refresh_scopes().await?;
             self.counting.forget_questions()?;
@@ -42,7 +41,7 @@ impl Daemon {
         if self.chores.is_multiple_of(OPENING) {
             self.open_all_tables()?;
         }
-        self.read().await?;
+        self.read();
         self.refresh_macs().await?;
         self.free_slots()?;
         let containers = &self.inventory.containers;

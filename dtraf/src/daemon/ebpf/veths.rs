@@ -177,9 +177,14 @@ impl Daemon {
         };
         self.counting.settle(&counted, &now, &mut self.sightings)?;
         self.counting.share_table()?;
-        for link in now.iter().filter(|link| attached.contains(&link.ifindex)) {
-            // A device without a queue gets a queue's length with its first qdisc, clsact included (`qdisc_create` of
-            // `net/sched/sch_api.c`).
+        self.keep_queues(now.iter().filter(|link| attached.contains(&link.ifindex))).await;
+        Ok(())
+    }
+
+    /// A device without a queue gets a queue's length with its first qdisc, clsact included (`qdisc_create` of
+    /// `net/sched/sch_api.c`): it is taken back.
+    pub(super) async fn keep_queues<'a>(&self, attached: impl IntoIterator<Item = &'a Link>) {
+        for link in attached {
             let before = self.veths.get(link.ifindex).and_then(|veth| veth.link.queue_length);
             if let Some(before) = before.filter(|before| Some(*before) != link.queue_length)
                 && let Err(error) = self.links.set_queue_length(link.ifindex, before).await
@@ -187,31 +192,48 @@ impl Daemon {
                 log::warn!("{:#}", anyhow::Error::from(error));
             }
         }
-        Ok(())
     }
 
-    pub(super) async fn on_link(&mut self, event: LinkEvent) -> anyhow::Result<()> {
-        match event {
-            LinkEvent::Changed(link) if link.kind == LinkKind::Bridge => {
-                self.bridges.insert(link.ifindex, &link.name);
-                Ok(())
-            }
-            LinkEvent::Changed(link) => {
-                let netns = |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
-                let before = netns(self);
-                match self.consider(&link).await {
-                    Ok(Considered::Attached) => self.welcome(&BTreeSet::from([link.ifindex])).await?,
-                    Ok(Considered::Nothing) => {}
-                    Err(failure) => log::error!("{failure:#}"),
+    /// Whatever is known of links by now is attached to before anything else is done for any of them: containers that start
+    /// together do not wait for one another.
+    pub(super) async fn on_links(&mut self, events: Vec<LinkEvent>) -> anyhow::Result<()> {
+        let mut attached = BTreeSet::new();
+        let (mut leads_elsewhere, mut lost) = (false, false);
+        for event in events {
+            match event {
+                LinkEvent::Changed(link) if link.kind == LinkKind::Bridge => {
+                    self.bridges.insert(link.ifindex, &link.name);
                 }
-                if netns(self) == before { Ok(()) } else { self.resolve().await }
+                LinkEvent::Changed(link) => {
+                    let netns =
+                        |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
+                    let before = netns(self);
+                    match self.consider(&link).await {
+                        Ok(Considered::Attached) => drop(attached.insert(link.ifindex)),
+                        Ok(Considered::Nothing) => {}
+                        Err(failure) => log::error!("{failure:#}"),
+                    }
+                    leads_elsewhere |= netns(self) != before;
+                }
+                LinkEvent::Gone(ifindex) => {
+                    self.bridges.remove(ifindex);
+                    if let Err(failure) = self.on_gone(ifindex) {
+                        log::error!("{failure:#}");
+                    }
+                }
+                LinkEvent::Overflow => lost = true,
             }
-            LinkEvent::Gone(ifindex) => {
-                self.bridges.remove(ifindex);
-                self.on_gone(ifindex)
-            }
-            LinkEvent::Overflow => self.reconcile().await,
         }
+        if !attached.is_empty() {
+            let counted = self.counting.snapshot(clock::now());
+            self.survey.welcome(attached);
+            self.survey(&counted);
+            self.counting.share_table()?;
+        }
+        if lost {
+            self.reconcile().await?;
+        }
+        if leads_elsewhere { self.resolve().await } else { Ok(()) }
     }
 
     /// Attaches to a link that is a container's.
