@@ -130,8 +130,8 @@ fn further_addresses_stand_below_a_tree() {
     [0:0] -I DOCKER-USER 1 -d 172.17.0.2/32 -m comment --comment "dtraf rx all web 0101010101010101010101010101010101010101010101010101010101010101 2026-09-21T14:14:20Z"
     [0:0] -I DOCKER-USER 1 -s 172.17.0.2/32 -p tcp -m tcp --sport 80 -m comment --comment "dtraf tx 80/tcp web 0101010101010101010101010101010101010101010101010101010101010101 2026-09-21T14:14:20Z"
     [0:0] -I DOCKER-USER 1 -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -m comment --comment "dtraf rx 80/tcp web 0101010101010101010101010101010101010101010101010101010101010101 2026-09-21T14:14:20Z"
-    -I DOCKER-USER 1 -m comment --comment "dtraf rx" -j DTRAF-RX
     -I DOCKER-USER 1 -m comment --comment "dtraf tx" -j DTRAF-TX
+    -I DOCKER-USER 1 -m comment --comment "dtraf rx" -j DTRAF-RX
     COMMIT
     "#);
 }
@@ -295,8 +295,8 @@ fn what_is_saved_brings_the_rules_and_their_counts_back() {
     :DTRAF-RX - [0:0]
     :DTRAF-T-172.17.0.4-32 - [0:0]
     :DTRAF-TX - [0:0]
-    -A DOCKER-USER -m comment --comment "dtraf tx" -j DTRAF-TX
     -A DOCKER-USER -m comment --comment "dtraf rx" -j DTRAF-RX
+    -A DOCKER-USER -m comment --comment "dtraf tx" -j DTRAF-TX
     [1:100] -A DOCKER-USER -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -m comment --comment "dtraf rx 80/tcp web 0101010101010101010101010101010101010101010101010101010101010101 2026-09-21T14:14:20Z"
     [0:0] -A DOCKER-USER -s 172.17.0.2/32 -p tcp -m tcp --sport 80 -m comment --comment "dtraf tx 80/tcp web 0101010101010101010101010101010101010101010101010101010101010101 2026-09-21T14:14:20Z"
     [1:100] -A DOCKER-USER -d 172.17.0.2/32 -m comment --comment "dtraf rx all web 0101010101010101010101010101010101010101010101010101010101010101 2026-09-21T14:14:20Z"

@@ -143,8 +143,10 @@ impl<'a> Frame<'a> {
         others.map(|added| self.insertion(&chain_of(added), 1, added))
     }
 
+    /// Each at the top: what is received comes first, as in the recipe.
     fn new_jumps(&self) -> impl Iterator<Item = String> {
-        let missing = Direction::ALL.into_iter().filter(|it| !self.tree.is_empty() && !self.is_led_to(*it));
+        let missing =
+            Direction::ALL.into_iter().rev().filter(|it| !self.tree.is_empty() && !self.is_led_to(*it));
         missing.map(|direction| format!("-I {DOCKER_USER} 1 {}", jump(direction)))
     }
 
