@@ -3,6 +3,7 @@
 //! There is no interface to attach to. Docker's events say who has got an address or lost one; rules follow before the
 //! container's process runs. Whatever somebody does to the rules is seen at the next reading and mended.
 
+mod latecomers;
 mod owners;
 mod round;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::Interval;
 
+use self::latecomers::Latecomers;
 use super::desk::{Answer, Desk};
 use super::display::Display;
 use super::keeper::{Keeper, Turn};
@@ -23,6 +25,7 @@ use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::config::{Pace, Run};
 use crate::docker::{Catalogue, DockerEvent};
+use crate::links::{LinkEvent, Links};
 use crate::source::rules::claim::Claim;
 use crate::source::rules::memory::Memory;
 use crate::source::rules::saved::save;
@@ -41,6 +44,7 @@ const LISTING: Duration = Duration::from_mins(1);
 struct Daemon {
     rules: Arc<RuleSet>,
     _claim: Claim,
+    links: Links,
     desk: Desk,
     inventory: Inventory,
     ledger: Ledger,
@@ -52,6 +56,7 @@ struct Daemon {
     gone: BTreeMap<ContainerId, Instant>,
     /// Whose many ports were told of.
     told: BTreeSet<ContainerId>,
+    latecomers: Latecomers,
     /// What keeps rules from counting, since when.
     obstacles: BTreeMap<Obstacle, Instant>,
     /// Something is known that the rules may not follow yet.
@@ -62,6 +67,7 @@ struct Daemon {
 /// What the loop waits for.
 enum Event {
     Tick,
+    Link(LinkEvent),
     Docker(DockerEvent),
     Answer(Answer),
     /// Nothing else is to be heard at the moment.
@@ -76,12 +82,13 @@ enum Event {
 
 /// Counts until a signal comes, or once.
 pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Result<()> {
-    let Host { docker, mut signals, mut display, .. } = host;
+    let Host { links, docker, mut signals, mut display } = host;
     let claim = Claim::take()?;
     let mut keeper = Keeper::open(&config.keeping, Epoch::rules(&host::boot()?))?;
     let resumed = keeper.opened().await?;
     let engine = docker.engine().to_string();
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.
+    let link_events = Links::events()?;
     let events = docker.events();
     let mut catalogue = Catalogue::new(docker.clone());
     let inventory = catalogue.list().await?;
@@ -89,6 +96,7 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
     let mut daemon = Daemon {
         rules: Arc::new(rules),
         _claim: claim,
+        links,
         desk,
         inventory,
         ledger: Ledger::default(),
@@ -97,10 +105,12 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
         ports_per_container: usize::try_from(config.limits.ports_per_interface).unwrap_or(usize::MAX),
         gone: BTreeMap::new(),
         told: BTreeSet::new(),
+        latecomers: Latecomers::default(),
         obstacles: BTreeMap::new(),
         stale: false,
         last_round: clock::instant(),
     };
+    daemon.latecomers.note_links(daemon.links.dump().await?);
     if let Some(resumed) = resumed {
         daemon.resume(resumed).await?;
     }
@@ -116,6 +126,7 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
                 ticks: ticks(pace),
                 chores: ticks(Duration::from_secs(1)),
                 listings: ticks(LISTING),
+                links: link_events,
                 events,
                 answers,
             };
@@ -142,6 +153,7 @@ impl Daemon {
                     }
                     done
                 }
+                Event::Link(event) => self.on_link(event).await,
                 Event::Docker(event) => {
                     self.on_docker(event);
                     Ok(())
@@ -200,6 +212,7 @@ struct Sources {
     ticks: Interval,
     chores: Interval,
     listings: Interval,
+    links: mpsc::Receiver<LinkEvent>,
     events: mpsc::Receiver<DockerEvent>,
     answers: mpsc::UnboundedReceiver<Answer>,
 }
@@ -216,6 +229,7 @@ impl Sources {
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
+            Some(event) = self.links.recv() => Event::Link(event),
             Some(event) = self.events.recv() => Event::Docker(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             () = std::future::ready(()), if stale => Event::Quiet,

@@ -16,7 +16,14 @@ impl Daemon {
                 self.stale = true;
                 self.desk.inspect(id);
             }
-            DockerEvent::Container(ContainerEvent { id, .. }) => self.desk.inspect(id),
+            DockerEvent::Container(ContainerEvent { id, action, .. }) => {
+                if let Some(container) =
+                    self.inventory.containers.get_mut(&id).filter(|_| action == Action::Died)
+                {
+                    container.pid = None;
+                }
+                self.desk.inspect(id);
+            }
             DockerEvent::EndpointsChanged { container, network } => {
                 // While it starts, Docker answers no question about it, but one about its network.
                 self.desk.connected(network);
@@ -36,7 +43,8 @@ impl Daemon {
                         None => drop(listed.containers.remove(&id)),
                     }
                 }
-                self.inventory = listed;
+                let before = std::mem::replace(&mut self.inventory, listed);
+                before.containers.values().for_each(|container| self.note_latecomers(container));
             }
             Answer::Inspected(id, ticket, Some(container)) => {
                 let is_latest = self.desk.is_latest(id, ticket);
@@ -59,7 +67,10 @@ impl Daemon {
     fn learn(&mut self, container: Container, is_latest: bool) {
         let known = self.inventory.containers.get(&container.id).filter(|_| !is_latest);
         let endpoints = known.map_or_else(|| container.endpoints.clone(), |known| known.endpoints.clone());
-        self.inventory.containers.insert(container.id, Container { endpoints, ..container });
+        let before = self.inventory.containers.insert(container.id, Container { endpoints, ..container });
+        if let Some(before) = before {
+            self.note_latecomers(&before);
+        }
     }
 
     /// Takes the addresses on one network as they are now.
@@ -69,7 +80,9 @@ impl Daemon {
         for (id, member) in members {
             let container =
                 self.inventory.containers.entry(id).or_insert_with(|| heard_of(id, member.name.clone()));
+            let before = container.clone();
             set_addresses(container, &network, &member);
+            self.note_latecomers(&before);
         }
         for (id, container) in &mut self.inventory.containers {
             let here = |endpoint: &&mut Endpoint| endpoint.network == network;

@@ -32,6 +32,7 @@ impl Daemon {
         (self.stale, self.last_round) = (false, clock::instant());
         let standing = self.read().await?;
         let counted = standing.counted();
+        self.review_latecomers(&counted);
         let missing = self.memory.missing(&counted);
         let set_back = self.memory.take(counted, clock::now());
         self.book(&set_back);
@@ -52,6 +53,7 @@ impl Daemon {
             }
             let counted = self.read().await?.counted();
             tell_missing(&missing, &counted, clock::now());
+            self.tell_latecomers(&counted);
             let set_back = self.memory.take_changed(counted, clock::now());
             self.book(&set_back);
         }
