@@ -9,6 +9,7 @@ use crate::image;
 use crate::lab::Lab;
 use crate::link::{Veth, veths};
 use crate::place::Place;
+use crate::process::Process;
 
 /// A container that is not started yet.
 #[derive(Debug)]
@@ -69,6 +70,15 @@ impl<'a> ContainerSpec<'a> {
         args.extend(self.command.iter().map(String::as_str));
         let id = self.lab.docker(&args)?.trim().to_owned();
         Ok(Container { lab: self.lab, name: self.name, id })
+    }
+}
+
+impl Lab {
+    /// A container whose port is published, with a server for transfers behind it.
+    pub fn served(&self, name: &str, (host_port, port): (u16, u16)) -> Result<(Container<'_>, Process)> {
+        let container = self.container(name).publish(&format!("{host_port}:{port}")).start()?;
+        let server = container.place()?.serve_tcp(port)?;
+        Ok((container, server))
     }
 }
 

@@ -2,16 +2,20 @@
 //!
 //! Read by iptables itself, so that dtraf's figures are held against something that dtraf has not written.
 
-use std::ops::Add;
+use std::net::IpAddr;
+use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use crate::deadline::eventually;
-use crate::dtraf::Dtraf;
+use crate::deadline::{Patience, eventually};
+use crate::dtraf::{Dtraf, Running};
 use crate::place::Place;
 use crate::report::Both;
+
+/// How long dtraf may take to follow.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Packets as a rule counts them: one for each skb, bytes from the IP header on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -65,6 +69,11 @@ impl Witness {
             host.run(program, &words.collect::<Vec<_>>())?;
         }
         Ok(Self { host: host.clone(), program, spec })
+    }
+
+    /// Sees everything for and from an address.
+    pub fn of_address(host: &Place, address: IpAddr) -> Result<Self> {
+        Self::of(host, &network_of(address), None)
     }
 
     /// What it has seen, in the view of whoever has the address.
@@ -173,13 +182,72 @@ impl Ruled {
     }
 }
 
+/// Starts `dtraf run` by rules; its first report is there when this returns.
+pub fn ruling(dtraf: &Dtraf<'_>, backend: &str, options: &[&str]) -> Result<(Running, Ruled)> {
+    let run = ["run", "--backend", backend, "--format=json", "--interval=200ms"];
+    let mut running = dtraf.start(&[&run, options].concat())?;
+    let report = running.ruled()?;
+    Ok((running, report))
+}
+
+/// Waits until dtraf's rules of iptables are there for each of `addresses`.
+pub fn wait_for_rules(host: &Place, addresses: &[IpAddr]) -> Result<()> {
+    eventually("rules for an address", LIMIT, || {
+        for address in addresses {
+            let program = if address.is_ipv4() { "iptables" } else { "ip6tables" };
+            let spec = format!("-d {} -m comment --comment \"dtraf rx all", network_of(*address));
+            let is_its = |rule: &Rule| rule.spec.starts_with(&spec) && rule.chain != "DTRAF-RETIRED";
+            if !rules(host, program)?.iter().any(is_its) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+}
+
+/// An address as a rule names it.
+fn network_of(address: IpAddr) -> String {
+    format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 })
+}
+
+impl Running {
+    /// The next report.
+    pub fn ruled(&mut self) -> Result<Ruled> {
+        Ruled::read(&self.process.line(LIMIT)?)
+    }
+
+    /// Everything counted for a container, in the next report that says so. Some that were made before it was there may still
+    /// be waiting to be read.
+    pub fn total_of(&mut self, name: &str) -> Result<Both<Tally>> {
+        let patience = Patience::of(LIMIT);
+        while patience.left().is_some() {
+            if let Ok(Some(total)) = self.ruled()?.total(name) {
+                return Ok(total);
+            }
+        }
+        bail!("{name} was never counted")
+    }
+
+    /// Reads reports until the total of a container is what a witness has seen, and that stands still.
+    pub fn agrees(&mut self, name: &str, seen: impl Fn() -> Result<Both<Tally>>) -> Result<Both<Tally>> {
+        let mut last = String::new();
+        let agreed = eventually("dtraf's total to be what the firewall saw", LIMIT, || {
+            let before = seen()?;
+            let said = self.total_of(name)?;
+            last = format!("dtraf {said:?}, the witness {before:?}");
+            Ok((said == before && seen()? == before).then_some(said))
+        });
+        agreed.context(last)
+    }
+}
+
 /// What a firewall has and what dtraf says, taken at a moment when the former stood still.
 pub fn at_rest<T: PartialEq>(
     dtraf: &Dtraf<'_>,
     backend: &str,
     mut kernel: impl FnMut() -> Result<T>,
 ) -> Result<(T, Ruled)> {
-    eventually("a moment in which nothing is counted", Duration::from_secs(20), || {
+    eventually("a moment in which nothing is counted", LIMIT, || {
         let before = kernel()?;
         let said = dtraf.run(&["stats", "--format=json", "--backend", backend])?;
         if kernel()? != before {
@@ -203,5 +271,26 @@ impl Add for Tally {
 
     fn add(self, other: Self) -> Self {
         Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl Sub for Tally {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { packets: self.packets - other.packets, bytes: self.bytes - other.bytes }
+    }
+}
+
+impl Both<Tally> {
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { rx: self.rx + other.rx, tx: self.tx + other.tx }
+    }
+
+    /// What came since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self { rx: self.rx - earlier.rx, tx: self.tx - earlier.tx }
     }
 }

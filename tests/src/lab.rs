@@ -23,6 +23,9 @@ use crate::place::Place;
 pub struct LabOptions {
     /// More arguments for dockerd.
     pub dockerd: Vec<String>,
+    /// Use the old kernel interface of iptables: dockerd and everything else in the lab find `iptables-legacy` when they
+    /// look for `iptables`.
+    pub legacy_iptables: bool,
     /// The program `dtraf-lab`, where it does not lie beside the running one.
     pub tool: Option<PathBuf>,
 }
@@ -49,6 +52,9 @@ impl Lab {
         let tool = options.tool.clone().map_or_else(|| built("dtraf-lab"), Ok)?;
         let world = World::start(&tool).context("start the lab's world")?;
         let host = Place { init: world.init, network_of: None, tool };
+        if options.legacy_iptables {
+            legacy_iptables(&host).context("give the lab the old iptables")?;
+        }
         let outside = Outside::connect(&host).context("connect the lab's outside")?;
         let docker =
             Docker::start(&host, &world.name, &options.dockerd).context("start the lab's dockerd")?;
@@ -89,6 +95,20 @@ impl Lab {
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.host.init))
     }
+}
+
+/// Lays the old programs where they are found first. The lab's mounts are its own.
+fn legacy_iptables(host: &Place) -> Result<()> {
+    const FIRST: &str = "/usr/local/sbin";
+    host.run("mount", &["-t", "tmpfs", "tmpfs", FIRST])?;
+    for name in ["iptables", "ip6tables"] {
+        for end in ["", "-save", "-restore"] {
+            let target = format!("/usr/sbin/{name}-legacy{end}");
+            host.run("test", &["-x", &target]).context("iptables-legacy is not installed")?;
+            host.run("ln", &["-s", &target, &format!("{FIRST}/{name}{end}")])?;
+        }
+    }
+    Ok(())
 }
 
 /// The namespaces, held by their keeper.

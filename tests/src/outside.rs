@@ -56,4 +56,13 @@ impl Outside {
     pub fn place(&self) -> &Place {
         &self.place
     }
+    /// Downloads from a container's web server that is published at `port`, one after another until it is dropped. Those that
+    /// fail are no concern of its.
+    pub fn downloads(&self, port: u16) -> Result<Process> {
+        let url = format!("http://{}:{port}/100k", Self::HOST_V4);
+        let script = format!(
+            "while :; do busybox timeout 1 busybox wget -q -O /dev/null {url} || sleep 0.01; done 2>/dev/null"
+        );
+        self.place.spawn("sh", &["-c", &script])
+    }
 }

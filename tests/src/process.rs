@@ -90,6 +90,11 @@ impl Process {
         }
     }
 
+    /// What it has printed already and nobody has read.
+    pub fn printed(&mut self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// Reads lines up to the first that `wanted` takes.
     pub fn line_where(&mut self, limit: Duration, mut wanted: impl FnMut(&str) -> bool) -> Result<String> {
         let patience = Patience::of(limit);

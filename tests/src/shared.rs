@@ -4,7 +4,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use anyhow::{Result, anyhow};
 
-use crate::Lab;
+use crate::{Dtraf, Lab};
 
 static LAB: LazyLock<Mutex<Result<Lab>>> = LazyLock::new(|| Mutex::new(Lab::start()));
 
@@ -22,6 +22,13 @@ impl Shared {
             Ok(_) => Ok(shared),
             Err(error) => Err(anyhow!("start the file's lab: {error:#}")),
         }
+    }
+
+    /// The same, without what dtraf has left there when a case before this one failed.
+    pub fn fresh() -> Result<Self> {
+        let lab = Self::lab()?;
+        Dtraf::new(&lab)?.run(&["uninstall", "--yes"])?;
+        Ok(lab)
     }
 }
 

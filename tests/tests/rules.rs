@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::firewall::{Rule, at_rest, only, rules, shape};
-use dtraf_tests::{Container, Dtraf, Ended, Outside, Process, Shared};
+use dtraf_tests::{Container, Dtraf, Ended, Outside, Shared};
 use serde_json::Value;
 
 /// The recipe by hand for one container: its ports first, then everything.
@@ -41,20 +41,6 @@ fn docker_user(lab: &Shared) -> Result<Vec<Rule>> {
     Ok(rules(lab.host(), "iptables")?.into_iter().filter(|rule| rule.chain == "DOCKER-USER").collect())
 }
 
-/// The lab without what a case before this one has left when it failed.
-fn fresh() -> Result<Shared> {
-    let lab = Shared::lab()?;
-    Dtraf::new(&lab)?.run(&["rules", "remove"])?;
-    Ok(lab)
-}
-
-fn served<'a>(lab: &'a Shared, name: &str, published: (u16, u16)) -> Result<(Container<'a>, Process)> {
-    let (host_port, port) = published;
-    let container = lab.container(name).publish(&format!("{host_port}:{port}")).start()?;
-    let server = container.place()?.serve_tcp(port)?;
-    Ok((container, server))
-}
-
 fn refused(ended: &Ended, words: &[&str]) -> Result<()> {
     ensure!(ended.status.code() == Some(1), "{ended:?}");
     for word in words {
@@ -76,14 +62,14 @@ fn listed(dtraf: &Dtraf<'_>) -> Result<Vec<(String, u64, u64, u64)>> {
 
 #[test]
 fn the_three_situations_of_the_recipe_have_its_rules_and_count_what_passes() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
     lab.host()
         .run("iptables", &["-I", "DOCKER-USER", "-s", "203.0.113.9", "-m", "comment", "--comment", "mine"])?;
     // Published under its own number, under another, and two containers with the same port.
-    let (same, _same) = served(&lab, "same", (38022, 38022))?;
-    let (one, _one) = served(&lab, "one", (8081, 80))?;
-    let (two, _two) = served(&lab, "two", (8082, 80))?;
+    let (same, _same) = lab.served("same", (38022, 38022))?;
+    let (one, _one) = lab.served("one", (8081, 80))?;
+    let (two, _two) = lab.served("two", (8082, 80))?;
 
     let before = shape(lab.host())?;
     dtraf.run(&["rules", "apply"])?;
@@ -136,9 +122,9 @@ fn the_three_situations_of_the_recipe_have_its_rules_and_count_what_passes() -> 
 
 #[test]
 fn what_is_planned_is_what_a_shell_can_do() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let (_web, _server) = served(&lab, "planned", (8083, 80))?;
+    let (_web, _server) = lab.served("planned", (8083, 80))?;
     let before = shape(lab.host())?;
     let plan = dtraf.run(&["rules", "plan"])?;
     assert_eq!(shape(lab.host())?, before, "a plan changes nothing");
@@ -152,10 +138,10 @@ fn what_is_planned_is_what_a_shell_can_do() -> Result<()> {
 
 #[test]
 fn only_the_named_containers_rules_are_made_zeroed_and_removed() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let (one, _one) = served(&lab, "chosen", (8084, 80))?;
-    let (_other, _other_server) = served(&lab, "left", (8085, 80))?;
+    let (one, _one) = lab.served("chosen", (8084, 80))?;
+    let (_other, _other_server) = lab.served("left", (8085, 80))?;
     dtraf.run(&["rules", "apply", "chosen"])?;
     assert_eq!(listed(&dtraf)?.len(), 4);
     dtraf.run(&["rules", "apply"])?;
@@ -185,9 +171,9 @@ fn only_the_named_containers_rules_are_made_zeroed_and_removed() -> Result<()> {
 
 #[test]
 fn a_container_that_has_got_another_address_keeps_its_counts() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let (container, server) = served(&lab, "mover", (8086, 80))?;
+    let (container, server) = lab.served("mover", (8086, 80))?;
     let address = container.address("bridge")?;
     dtraf.run(&["rules", "apply"])?;
     lab.outside().place().tcp(SocketAddr::new(Outside::HOST_V4, 8086), 1_000, 400_000)?;
@@ -198,7 +184,7 @@ fn a_container_that_has_got_another_address_keeps_its_counts() -> Result<()> {
     ensure!(kernel.iter().any(|rule| rule.tally == before.tx), "{kernel:?}");
 
     // Somebody else takes the address.
-    let (squatter, _squatter) = served(&lab, "squatter", (8087, 80))?;
+    let (squatter, _squatter) = lab.served("squatter", (8087, 80))?;
     assert_eq!(squatter.address("bridge")?, address);
     lab.docker(&["start", container.id()])?;
     ensure!(container.address("bridge")? != address);
@@ -215,9 +201,9 @@ fn a_container_that_has_got_another_address_keeps_its_counts() -> Result<()> {
 
 #[test]
 fn a_saved_recipe_can_be_restored_with_its_counts_beside_other_peoples_rules() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let (_web, _server) = served(&lab, "saved", (8088, 80))?;
+    let (_web, _server) = lab.served("saved", (8088, 80))?;
     for limit in ["40", "0"] {
         dtraf.run(&["rules", "apply", "--literal-rules", limit])?;
         lab.outside().place().tcp(SocketAddr::new(Outside::HOST_V4, 8088), 1_000, 300_000)?;
@@ -235,7 +221,7 @@ fn a_saved_recipe_can_be_restored_with_its_counts_beside_other_peoples_rules() -
 
 #[test]
 fn names_labels_and_ports_cannot_break_the_chain() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
     let before = shape(lab.host())?;
     let long = "n".repeat(255);
@@ -244,6 +230,8 @@ fn names_labels_and_ports_cannot_break_the_chain() -> Result<()> {
         .container(&long)
         .label(inject)
         .option("--expose=65535")
+        // Docker takes a port 0, but no packet has one.
+        .option("--expose=0")
         .option("--expose=1/udp")
         .option("--expose=9/sctp")
         .start()?;

@@ -5,97 +5,31 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::counting;
-use dtraf_tests::firewall::{Ruled, Tally, Witness, at_rest, rules, shape};
+use dtraf_tests::firewall::{Tally, Witness, at_rest, ruling, shape, wait_for_rules};
 use dtraf_tests::report::Both;
 use dtraf_tests::traffic::Datagrams;
-use dtraf_tests::{Container, Dtraf, Lab, Outside, Patience, Process, Running, Shared, eventually};
+use dtraf_tests::{Dtraf, Lab, Outside, Running, Shared, eventually};
 use rustix::process::Signal;
-
-/// The lab without what a case before this one has left when it failed.
-fn fresh() -> Result<Shared> {
-    let lab = Shared::lab()?;
-    let dtraf = Dtraf::new(&lab)?;
-    dtraf.run(&["uninstall", "--yes"])?;
-    Ok(lab)
-}
-
-/// `dtraf run` by rules, and what it has to say while it counts.
-fn ruling(dtraf: &Dtraf<'_>, backend: &str, options: &[&str]) -> Result<Running> {
-    let run = ["run", "--backend", backend, "--format=json", "--interval=200ms"];
-    let mut running = dtraf.start(&[&run, options].concat())?;
-    Ruled::read(&running.process.line(Duration::from_secs(20))?)?;
-    Ok(running)
-}
-
-fn served<'a>(lab: &'a Shared, name: &str, published: (u16, u16)) -> Result<(Container<'a>, Process)> {
-    let (host_port, port) = published;
-    let container = lab.container(name).publish(&format!("{host_port}:{port}")).start()?;
-    let server = container.place()?.serve_tcp(port)?;
-    Ok((container, server))
-}
-
-/// Waits until dtraf's rules are there for each of `addresses`.
-fn ruled(lab: &Lab, addresses: &[&str]) -> Result<()> {
-    eventually("rules for an address", Duration::from_secs(20), || {
-        let rules = rules(lab.host(), "iptables")?;
-        let has = |address: &&str| {
-            let spec = format!("-d {address}/32 -m comment --comment \"dtraf rx all");
-            rules.iter().any(|rule| rule.spec.starts_with(&spec) && rule.chain != "DTRAF-RETIRED")
-        };
-        Ok(addresses.iter().all(has).then_some(()))
-    })
-}
-
-/// Everything counted for a container, in the next report that says so. Some that were made before it was there may still be
-/// waiting to be read.
-fn total(running: &mut Running, name: &str) -> Result<Both<Tally>> {
-    let patience = Patience::of(Duration::from_secs(20));
-    while patience.left().is_some() {
-        let report = Ruled::read(&running.process.line(Duration::from_secs(20))?)?;
-        if let Ok(Some(total)) = report.total(name) {
-            return Ok(total);
-        }
-    }
-    bail!("{name} was never counted")
-}
-
-/// Reads reports until the total of a container is what a witness has seen, and that stands still.
-fn agree(running: &mut Running, name: &str, seen: impl Fn() -> Result<Both<Tally>>) -> Result<()> {
-    let mut last = String::new();
-    let agreed = eventually("dtraf's total to be what the firewall saw", Duration::from_secs(20), || {
-        let before = seen()?;
-        let said = total(running, name)?;
-        last = format!("dtraf {said:?}, the witness {before:?}");
-        Ok((said == before && seen()? == before).then_some(()))
-    });
-    agreed.context(last)
-}
-
-/// Downloads one after another from the outside, until it is dropped. Those that fail are no concern of its.
-fn load(lab: &Shared, port: u16) -> Result<Process> {
-    let url = format!("http://{}:{port}/100k", Outside::HOST_V4);
-    let script = format!(
-        "for i in $(seq 2000); do busybox timeout 1 busybox wget -q -O /dev/null {url}; done 2>/dev/null"
-    );
-    lab.outside().place().spawn("sh", &["-c", &script])
-}
 
 #[test]
 fn both_backends_count_the_same_for_what_the_firewall_sees() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    for backend in ["iptables", "nft"] {
-        let name = format!("both-{backend}");
+    for (name, backend, options) in [
+        ("in-chain", "iptables", &[][..]),
+        ("in-tree", "iptables", &["--literal-rules=0"]),
+        ("in-table", "nft", &[]),
+    ] {
         let ebpf = counting(&dtraf, &["--backend=ebpf"])?;
-        let rules = ruling(&dtraf, backend, &[])?;
-        let container = lab.container(&name).publish("8090:80").publish("5390:53/udp").start()?;
+        let (rules, _) = ruling(&dtraf, backend, options)?;
+        let container = lab.container(name).publish("8090:80").publish("5390:53/udp").start()?;
         let place = container.place()?;
         let (_tcp, _udp) = (place.serve_tcp(80)?, place.serve_udp(53)?);
         let client = lab.container("peer").start()?;
         let address = container.address("bridge")?;
-        let witness = Witness::of(lab.host(), &format!("{address}/32"), None)?;
+        let witness = Witness::of_address(lab.host(), address)?;
         let outside = lab.outside().place();
         outside.tcp(SocketAddr::new(Outside::HOST_V4, 8090), 700_000, 3_000_000)?;
         outside.udp(
@@ -108,15 +42,15 @@ fn both_backends_count_the_same_for_what_the_firewall_sees() -> Result<()> {
         let (_, by_program) = at_rest(&dtraf, "ebpf", || witness.seen())?;
         assert_eq!((by_rules.backend.as_str(), by_program.backend.as_str()), (backend, "ebpf"));
         for (protocol, port) in [("tcp", 80), ("udp", 53)] {
-            let counted = by_rules.port(&name, "ipv4", protocol, port)?;
+            let counted = by_rules.port(name, "ipv4", protocol, port)?;
             assert_eq!(
                 counted,
-                by_program.port(&name, "ipv4", protocol, port)?,
+                by_program.port(name, "ipv4", protocol, port)?,
                 "{backend}: {port}/{protocol}"
             );
             ensure!(counted.rx.packets > 10 && counted.tx.packets > 10, "{counted:?}");
         }
-        assert_eq!(by_rules.total(&name)?, Some(seen), "{backend}");
+        assert_eq!(by_rules.total(name)?, Some(seen), "{backend}");
         drop((ebpf, rules));
         dtraf.run(&["uninstall", "--yes"])?;
     }
@@ -125,9 +59,9 @@ fn both_backends_count_the_same_for_what_the_firewall_sees() -> Result<()> {
 
 #[test]
 fn a_container_is_counted_from_its_first_packet_on() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let mut running = ruling(&dtraf, "iptables", &[])?;
+    let (mut running, _) = ruling(&dtraf, "iptables", &[])?;
     let witness = Witness::of(lab.host(), "172.17.0.0/16", None)?;
     let ping = ["ping", "-c", "5", "-i", "0.05", &Outside::V4.to_string()].map(str::to_owned);
     let command: Vec<&str> = ping.iter().map(String::as_str).collect();
@@ -136,15 +70,8 @@ fn a_container_is_counted_from_its_first_packet_on() -> Result<()> {
         let name = format!("early{round}");
         let container = lab.container(&name).command(&command).start()?;
         lab.docker(&["wait", container.id()])?;
-        agree(&mut running, &name, || {
-            let seen = witness.seen()?;
-            let less = |now: Tally, then: Tally| Tally {
-                packets: now.packets - then.packets,
-                bytes: now.bytes - then.bytes,
-            };
-            Ok(Both { rx: less(seen.rx, before.rx), tx: less(seen.tx, before.tx) })
-        })?;
-        assert_eq!(total(&mut running, &name)?.tx.packets, 5);
+        running.agrees(&name, || Ok(witness.seen()?.since(before)))?;
+        assert_eq!(running.total_of(&name)?.tx.packets, 5);
         container.remove()?;
     }
     Ok(())
@@ -152,21 +79,21 @@ fn a_container_is_counted_from_its_first_packet_on() -> Result<()> {
 
 #[test]
 fn an_address_that_changes_under_load_costs_no_count_and_doubles_none() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
     for (names, options) in
         [(["moving1", "squatting1"], &[][..]), (["moving2", "squatting2"], &["--literal-rules=0"])]
     {
         let [moving, squatting] = names;
-        let mut running = ruling(&dtraf, "iptables", options)?;
+        let (mut running, _) = ruling(&dtraf, "iptables", options)?;
         let witness = Witness::of(lab.host(), "172.17.0.0/16", None)?;
         let container = lab.container(moving).publish("8091:80").web_server(80).start()?;
         let first = container.address("bridge")?;
-        let load = load(&lab, 8091)?;
+        let load = lab.outside().downloads(8091)?;
         let mut last = Both::default();
         let mut grows = |running: &mut Running, times: u32| -> Result<()> {
             for _ in 0..times {
-                let now = total(running, moving)?;
+                let now = running.total_of(moving)?;
                 ensure!(now.rx >= last.rx && now.tx >= last.tx, "{now:?} after {last:?}");
                 last = now;
             }
@@ -184,12 +111,12 @@ fn an_address_that_changes_under_load_costs_no_count_and_doubles_none() -> Resul
 
         // Whatever came for the address while nobody had it, nobody received.
         let both = |running: &mut Running| -> Result<Both<Tally>> {
-            let report = Ruled::read(&running.process.line(Duration::from_secs(20))?)?;
+            let report = running.ruled()?;
             let of = |name| -> Result<Both<Tally>> {
                 report.total(name)?.with_context(|| format!("{name} is counted"))
             };
             let (one, other) = (of(moving)?, of(squatting)?);
-            Ok(Both { rx: one.rx + other.rx, tx: one.tx + other.tx })
+            Ok(one.and(other))
         };
         let (said, seen) = eventually("all that was sent to be counted", Duration::from_secs(20), || {
             let before = witness.seen()?;
@@ -205,24 +132,24 @@ fn an_address_that_changes_under_load_costs_no_count_and_doubles_none() -> Resul
 
 #[test]
 fn what_somebody_takes_away_is_put_back_with_its_counts_and_the_gap_is_told() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
     for (robbed, options) in [("robbed1", &[][..]), ("robbed2", &["--literal-rules=0"])] {
-        let mut running = ruling(&dtraf, "iptables", options)?;
+        let (mut running, _) = ruling(&dtraf, "iptables", options)?;
         let container = lab.container(robbed).publish("8092:80").web_server(80).start()?;
-        let address = container.address("bridge")?.to_string();
-        ruled(&lab, &[&address])?;
-        let witness = Witness::of(lab.host(), &format!("{address}/32"), None)?;
-        let load = load(&lab, 8092)?;
-        let mut last = total(&mut running, robbed)?;
+        let address = container.address("bridge")?;
+        wait_for_rules(lab.host(), &[address])?;
+        let witness = Witness::of_address(lab.host(), address)?;
+        let load = lab.outside().downloads(8092)?;
+        let mut last = running.total_of(robbed)?;
         let mut upheaval = |what: &str| -> Result<()> {
             lab.host().run("sh", &["-c", what]).with_context(|| what.to_owned())?;
             for _ in 0..5 {
-                let now = total(&mut running, robbed)?;
+                let now = running.total_of(robbed)?;
                 ensure!(now.rx >= last.rx && now.tx >= last.tx, "{what}: {now:?} after {last:?}");
                 last = now;
             }
-            ruled(&lab, &[&address]).with_context(|| what.to_owned())
+            wait_for_rules(lab.host(), &[address]).with_context(|| what.to_owned())
         };
         upheaval("iptables -F DOCKER-USER")?;
         upheaval("iptables -D DOCKER-USER 1")?;
@@ -235,8 +162,8 @@ fn what_somebody_takes_away_is_put_back_with_its_counts_and_the_gap_is_told() ->
         let (said, seen) =
             eventually("a moment in which nothing is counted", Duration::from_secs(20), || {
                 let before = witness.seen()?;
-                total(&mut running, robbed)?;
-                let said = total(&mut running, robbed)?;
+                running.total_of(robbed)?;
+                let said = running.total_of(robbed)?;
                 Ok((witness.seen()? == before).then_some((said, before)))
             })?;
         ensure!(said.tx <= seen.tx && said.rx <= seen.rx, "counted twice: {said:?} of {seen:?}");
@@ -250,13 +177,13 @@ fn what_somebody_takes_away_is_put_back_with_its_counts_and_the_gap_is_told() ->
 
 #[test]
 fn rules_count_on_when_dtraf_is_killed_and_the_next_one_has_it_all() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
-    let (container, _server) = served(&lab, "lasting", (8093, 80))?;
-    let address = container.address("bridge")?.to_string();
-    let running = ruling(&dtraf, "iptables", &[])?;
-    ruled(&lab, &[&address])?;
-    let witness = Witness::of(lab.host(), &format!("{address}/32"), None)?;
+    let (container, _server) = lab.served("lasting", (8093, 80))?;
+    let address = container.address("bridge")?;
+    let (running, _) = ruling(&dtraf, "iptables", &[])?;
+    wait_for_rules(lab.host(), &[address])?;
+    let witness = Witness::of_address(lab.host(), address)?;
     let visit = || lab.outside().place().tcp(SocketAddr::new(Outside::HOST_V4, 8093), 10_000, 100_000);
     visit()?;
     let second = dtraf.end(&["run", "--backend=iptables", "--once"])?;
@@ -270,9 +197,9 @@ fn rules_count_on_when_dtraf_is_killed_and_the_next_one_has_it_all() -> Result<(
     // Dropping it is SIGKILL.
     drop(running);
     visit()?;
-    let mut running = ruling(&dtraf, "iptables", &[])?;
+    let (mut running, _) = ruling(&dtraf, "iptables", &[])?;
     visit()?;
-    agree(&mut running, "lasting", || witness.seen())?;
+    running.agrees("lasting", || witness.seen())?;
     drop(running);
     dtraf.run(&["uninstall", "--yes"]).map(drop)
 }
@@ -294,21 +221,21 @@ fn docker_may_start_again_and_every_total_goes_on() -> Result<()> {
         "/www",
     ])?;
     lab.docker(&["start", "steady"])?;
-    let mut running = ruling(&Dtraf::new(&lab)?, "iptables", &[])?;
+    let (mut running, _) = ruling(&Dtraf::new(&lab)?, "iptables", &[])?;
     let download = |lab: &Lab, file: &str| {
         let url = format!("http://{}:8094/{file}", Outside::HOST_V4);
         lab.outside().place().run("busybox", &["wget", "-q", "-O", "/dev/null", &url])
     };
     download(&lab, "1m")?;
     let said = eventually("the download to be counted", Duration::from_secs(20), || {
-        let said = total(&mut running, "steady")?;
+        let said = running.total_of("steady")?;
         Ok((said.tx.bytes > 1_000_000).then_some(said))
     })?;
     lab.restart_docker()?;
     lab.docker(&["start", "steady"])?;
     eventually("dtraf to count again", Duration::from_secs(40), || {
         drop(download(&lab, "100k"));
-        let now = total(&mut running, "steady")?;
+        let now = running.total_of("steady")?;
         ensure!(now.rx >= said.rx && now.tx >= said.tx, "{now:?} after {said:?}");
         Ok((now.tx.bytes > said.tx.bytes + 100_000).then_some(()))
     })
@@ -316,7 +243,7 @@ fn docker_may_start_again_and_every_total_goes_on() -> Result<()> {
 
 #[test]
 fn nothing_of_dtraf_is_left_amid_other_peoples_rules() -> Result<()> {
-    let lab = fresh()?;
+    let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
     let mine = |number: &str, address: &str| {
         lab.host().run(
