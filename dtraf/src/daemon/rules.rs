@@ -114,6 +114,8 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
     if let Some(resumed) = resumed {
         daemon.resume(resumed).await?;
     }
+    // What is certain of a total, the second reading says.
+    daemon.remember().await?;
     daemon.round().await?;
     log::info!("{} count for {} containers of {engine}", daemon.rules, daemon.ledger.open().count());
     match config.pace {
@@ -167,7 +169,7 @@ impl Daemon {
                 Event::Chores => display.during(self.chores()).await,
                 Event::Ledger(Turn::Due) => {
                     let done = display.during(self.round()).await;
-                    self.keeper.flush(&self.ledger, &self.inventory, save(self.memory.seen()));
+                    self.keeper.flush(&self.ledger, &self.inventory, save(self.memory.booked()));
                     done
                 }
                 Event::Ledger(Turn::Answered(answer)) => match self.keeper.on_answer(answer)? {
@@ -186,6 +188,7 @@ impl Daemon {
                     }
                 },
                 Event::Quit => {
+                    self.remember().await?;
                     self.round().await?;
                     self.show(display)?;
                     return self.finish().await;
@@ -199,7 +202,7 @@ impl Daemon {
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        self.keeper.finish(&self.ledger, &self.inventory, &save(self.memory.seen())).await
+        self.keeper.finish(&self.ledger, &self.inventory, &save(self.memory.booked())).await
     }
 
     fn show(&self, display: &mut Display) -> anyhow::Result<Reader> {

@@ -115,6 +115,11 @@ impl Tally {
             bytes: self.bytes.saturating_sub(part.bytes),
         }
     }
+
+    /// Whichever is more.
+    fn most(&self, other: &Self) -> Self {
+        Self { packets: self.packets.max(other.packets), bytes: self.bytes.max(other.bytes) }
+    }
 }
 
 impl std::ops::Add for Tally {

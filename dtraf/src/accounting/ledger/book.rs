@@ -97,7 +97,7 @@ fn add_each<K: Ord + Copy, V: AddAssign + Copy + Default>(sums: &mut BTreeMap<K,
 pub(super) fn check_advance(earlier: &MeterReading, later: &MeterReading) -> Result<(), CounterReset> {
     for direction in Direction::ALL {
         check_each(earlier.scopes.get(direction), later.scopes.get(direction))?;
-        check_each(&counted(earlier, direction), &counted(later, direction))?;
+        check_each(earlier.buckets.get(direction), later.buckets.get(direction))?;
     }
     for (port, before) in &earlier.ports {
         let now = later.ports.get(port).copied().unwrap_or_default();
@@ -105,16 +105,6 @@ pub(super) fn check_advance(earlier: &MeterReading, later: &MeterReading) -> Res
         check(before.tx, now.tx)?;
     }
     Ok(())
-}
-
-/// Buckets that are counters. What no rule names a port for is not: it is the total less the ports, whose counters are read one
-/// after the other, and may be put back or set back one by one.
-fn counted(reading: &MeterReading, direction: Direction) -> BTreeMap<Bucket, Amount> {
-    let buckets = reading.buckets.get(direction).iter();
-    buckets
-        .filter(|(bucket, _)| **bucket != Bucket::NoRule)
-        .map(|(bucket, amount)| (*bucket, *amount))
-        .collect()
 }
 
 fn check_each<K: Ord>(

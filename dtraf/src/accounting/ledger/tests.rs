@@ -3,7 +3,7 @@ mod conservation;
 use super::*;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::fixtures::{at, id, meter, packets, reading};
-use crate::accounting::snapshot::{Bucket, ContainerName, Meter, Shortfall};
+use crate::accounting::snapshot::{ContainerName, Meter, Shortfall};
 
 fn web() -> Owner {
     named(1, "web")
@@ -113,20 +113,6 @@ fn bytes_read_a_moment_before_their_packet_are_no_reset() {
     post_one(&mut ledger, early, web());
     assert_eq!(post_one(&mut ledger, reading(meter(7), 5, 0), web()), Posted::default());
     assert_eq!(total(&ledger, &web()).rx, packets(5));
-}
-
-#[test]
-fn what_no_rule_names_a_port_for_may_shrink_while_the_total_grows() {
-    let left = |reading: MeterReading, packets: u64| {
-        let bucket = BTreeMap::from([(Bucket::NoRule, crate::accounting::fixtures::packets(packets))]);
-        MeterReading { buckets: PerDirection { rx: bucket, tx: BTreeMap::new() }, ..reading }
-    };
-    let mut ledger = Ledger::default();
-    for (total, rest) in [(5, 3), (6, 1), (9, 2)] {
-        let posted = post_one(&mut ledger, left(reading(meter(7), total, 0), rest), web());
-        assert_eq!(posted, Posted::default());
-        assert_eq!(received(&ledger, &web()), total);
-    }
 }
 
 #[test]

@@ -76,6 +76,14 @@ impl Daemon {
         Ok(())
     }
 
+    /// Reads, and books nothing yet: with the round that follows, everything up to now is certain.
+    pub(super) async fn remember(&mut self) -> anyhow::Result<()> {
+        let counted = self.read().await?.counted();
+        let set_back = self.memory.take(counted, clock::now());
+        set_back.iter().for_each(tell_set_back);
+        Ok(())
+    }
+
     pub(super) async fn chores(&mut self) -> anyhow::Result<()> {
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::IpAddr;
 
-use super::{Counted, CounterKey, Tally, sums};
+use super::{Counted, CounterKey, Matched, Tally, sums};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::{ContainerName, Life};
 
@@ -20,6 +20,8 @@ pub(crate) struct Memory {
     counted: Vec<Counted>,
     read_at: Option<Timestamp>,
     sums: BTreeMap<CounterKey, Remembered>,
+    /// By the key of a rule for everything: what no port's rule has counted, as far as that is certain.
+    rests: BTreeMap<CounterKey, Tally>,
 }
 
 /// What is known of a key.
@@ -99,6 +101,7 @@ impl Memory {
     fn learn(&mut self, counted: Vec<Counted>, now: Timestamp) -> Vec<SetBack> {
         let counted = once(counted);
         let mut set_back = Vec::new();
+        let before = self.whole();
         for (key, tally) in sums(&counted) {
             let remembered = self.sums.entry(key).or_default();
             if let Some(from) = remembered.take(tally) {
@@ -109,47 +112,93 @@ impl Memory {
         }
         self.counted = counted;
         self.read_at = Some(now);
+        self.settle(&before);
         set_back
     }
 
-    /// Goes on from what an earlier process had seen, of which this one may have seen more already. What is lower now was set
-    /// back in between.
-    pub(crate) fn resume(&mut self, saved: &BTreeMap<CounterKey, Tally>) {
-        for (key, seen) in saved {
+    /// Goes on from what was booked when an earlier process ended, of which this one may have seen more already. What is lower
+    /// now was set back in between.
+    pub(crate) fn resume(&mut self, booked: &BTreeMap<CounterKey, Tally>) {
+        let ports = ports(booked);
+        for (key, tally) in booked {
+            let mut was_set_back = false;
             match self.sums.entry(*key) {
                 Entry::Vacant(place) => {
-                    place.insert(Remembered { seen: *seen, ..Remembered::default() });
+                    place.insert(Remembered { seen: *tally, ..Remembered::default() });
                 }
                 Entry::Occupied(mut place) => {
                     let remembered = place.get_mut();
-                    if remembered.seen.packets < seen.packets || remembered.seen.bytes < seen.bytes {
-                        remembered.before = remembered.before + *seen;
+                    if remembered.seen.packets < tally.packets || remembered.seen.bytes < tally.bytes {
+                        remembered.before = remembered.before + *tally;
+                        was_set_back = true;
                     }
                 }
+            }
+            if key.matched == Matched::All {
+                let booked = tally.less(&ports.get(key).copied().unwrap_or_default());
+                let rest = self.rests.entry(*key).or_default();
+                *rest = if was_set_back { *rest + booked } else { rest.most(&booked) };
             }
         }
     }
 
-    /// What the counters of each key were last seen to have.
-    pub(crate) fn seen(&self) -> impl Iterator<Item = (CounterKey, Tally)> {
-        self.sums.iter().map(|(key, remembered)| (*key, remembered.seen))
+    /// What counters said that had counted what is booked, for the next process: it books what is above.
+    pub(crate) fn booked(&self) -> impl Iterator<Item = (CounterKey, Tally)> {
+        let (whole, amounts) = (self.whole(), self.amounts());
+        self.sums.iter().map(move |(key, remembered)| {
+            let unbooked = whole[key].less(&amounts[key]);
+            (*key, remembered.seen.less(&unbooked))
+        })
     }
 
     /// Forgets containers that have no counters, unless they are known otherwise.
     pub(crate) fn forget_absent(&mut self, is_known: impl Fn(&ContainerId) -> bool) {
         let counted: BTreeSet<_> = self.counted.iter().map(|counter| counter.key.container).collect();
-        self.sums.retain(|key, _| counted.contains(&key.container) || is_known(&key.container));
+        let stays = |key: &CounterKey| counted.contains(&key.container) || is_known(&key.container);
+        self.sums.retain(|key, _| stays(key));
+        self.rests.retain(|key, _| stays(key));
     }
 
-    /// What is to be booked for each key.
+    /// What is to be booked for each key. Where ports are counted, too, a total is what is certain of it after two readings.
     pub(crate) fn amounts(&self) -> BTreeMap<CounterKey, Tally> {
+        let mut amounts = self.whole();
+        for (key, ports) in ports(&amounts) {
+            if let Some(total) = amounts.get_mut(&key) {
+                *total = ports + self.rests.get(&key).copied().unwrap_or_default();
+            }
+        }
+        amounts
+    }
+
+    /// All that the counters of each key were seen to have counted.
+    fn whole(&self) -> BTreeMap<CounterKey, Tally> {
         self.sums.iter().map(|(key, remembered)| (*key, remembered.before + remembered.seen)).collect()
+    }
+
+    /// Counters are read one after another while packets pass: one may be in the total of a reading and in its port only in
+    /// the next. What the total was before the ports were read is without any such packet, and so is never taken back.
+    ///
+    /// A port that is lower than it was says nothing: what it has counted since, it may yet be believed to have.
+    fn settle(&mut self, before: &BTreeMap<CounterKey, Tally>) {
+        let whole = self.whole();
+        let ports = ports(&whole);
+        let low: BTreeSet<CounterKey> =
+            self.sums.iter().filter(|(_, it)| it.low != 0).map(|(key, _)| everything(*key)).collect();
+        for (key, all) in whole.iter().filter(|(key, _)| key.matched == Matched::All && !low.contains(key)) {
+            let certain = match ports.get(key) {
+                Some(ports) => before.get(key).copied().unwrap_or_default().less(ports),
+                None => *all,
+            };
+            let rest = self.rests.entry(*key).or_default();
+            *rest = rest.most(&certain);
+        }
     }
 
     /// Forgets a container whose counters were removed.
     pub(crate) fn forget(&mut self, container: ContainerId) {
         self.counted.retain(|counter| counter.key.container != container);
         self.sums.retain(|key, _| key.container != container);
+        self.rests.retain(|key, _| key.container != container);
     }
 }
 
@@ -168,6 +217,21 @@ impl Remembered {
         *self = Self { seen: tally, before: self.before + from, low: 0 };
         Some(from)
     }
+}
+
+/// The key of the rule for everything that a key's packets are a part of.
+fn everything(key: CounterKey) -> CounterKey {
+    CounterKey { matched: Matched::All, ..key }
+}
+
+/// What ports have together, by the key of the rule for everything.
+fn ports(amounts: &BTreeMap<CounterKey, Tally>) -> BTreeMap<CounterKey, Tally> {
+    let mut ports = BTreeMap::<CounterKey, Tally>::new();
+    for (key, tally) in amounts.iter().filter(|(key, _)| key.matched != Matched::All) {
+        let sum = ports.entry(everything(*key)).or_default();
+        *sum = *sum + *tally;
+    }
+    ports
 }
 
 /// One that stands twice has counted every packet twice: the one that has counted longer counts.
