@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use crate::firewall::Tally;
 use crate::report::{Amount, Both};
 
 /// A ledger that the lab's programs and this one see below the same path.
@@ -54,6 +55,19 @@ impl Ledger {
                 })
             };
             Ok(Both { rx: amount(0)?, tx: amount(6)? })
+        });
+        row.with_context(|| format!("sum up {account} in {}", self.path()))
+    }
+
+    /// What an account has in all months, as rules count it.
+    pub fn tally(&self, account: &str) -> Result<Both<Tally>> {
+        let text = "SELECT sum(rx_ip_bytes), sum(rx_skbs), sum(tx_ip_bytes), sum(tx_skbs) FROM traffic JOIN holder ON holder.id = \
+                    holder JOIN account ON account.id = holder.account WHERE account.name = ? AND tier = 3 AND part = 0";
+        let row = self.open()?.query_row(text, [account], |row| {
+            let tally = |first: usize| -> rusqlite::Result<Tally> {
+                Ok(Tally { bytes: row.get(first)?, packets: row.get(first + 1)? })
+            };
+            Ok(Both { rx: tally(0)?, tx: tally(2)? })
         });
         row.with_context(|| format!("sum up {account} in {}", self.path()))
     }

@@ -2,14 +2,15 @@
 
 #![expect(clippy::tests_outside_test_module, reason = "this whole file is one")]
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{audited, counting};
+use dtraf_tests::firewall::Witness;
 use dtraf_tests::ledger::Ledger;
-use dtraf_tests::report::{Amount, Both};
 use dtraf_tests::{Container, Dtraf, Outside, Patience, Shared};
 use rustix::process::Signal;
 
@@ -29,14 +30,15 @@ impl Chance {
 
 /// Kills dtraf again and again under traffic, at any instant from its start on. Then the ledger must have what `counted` says,
 /// which reads the kernel's counters.
-fn killed(
+fn killed<T: PartialEq + Debug>(
+    lab: &Shared,
     kills: u32,
     name: &str,
     options: &[&str],
-    counted: impl Fn(&Dtraf<'_>, &Container<'_>) -> Result<Both<Amount>>,
+    counted: impl Fn(&Dtraf<'_>, &Container<'_>) -> Result<T>,
+    booked: impl Fn(&Ledger) -> Result<T>,
 ) -> Result<String> {
-    let lab = Shared::lab()?;
-    let (dtraf, ledger) = (Dtraf::new(&lab)?, Ledger::new()?);
+    let (dtraf, ledger) = (Dtraf::new(lab)?, Ledger::new()?);
     let db = ledger.option();
     let run = |more: &[&'static str]| [&["run", &db], options, more].concat();
     let container = lab.container(name).publish("7000:7000").start()?;
@@ -74,7 +76,7 @@ fn killed(
     let kernel = counted(&dtraf, &container)?;
     // Something may have passed since: the last word is the ledger's when both stand still.
     dtraf.end(&run(&["--once"]))?.success()?;
-    let booked = ledger.total(name)?;
+    let booked = booked(&ledger)?;
     ensure!(batches > u64::from(kills) / 5, "too few batches were written between the kills: {batches}");
     assert_eq!(booked, kernel);
     container.remove()?;
@@ -97,8 +99,23 @@ fn first_batch(dtraf: &Dtraf<'_>, ledger: &Ledger, run: &[&str]) -> Result<u64> 
 
 #[test]
 fn a_ledger_has_what_the_kernel_has_after_five_hundred_kills() -> Result<()> {
+    let lab = Shared::lab()?;
     let counted = |dtraf: &Dtraf<'_>, container: &Container<'_>| Ok(audited(dtraf, container)?.total);
-    println!("{}", killed(500, "killed", &["--backend=ebpf"], counted)?);
+    let booked = |ledger: &Ledger| ledger.total("killed");
+    println!("{}", killed(&lab, 500, "killed", &["--backend=ebpf"], counted, booked)?);
+    Ok(())
+}
+
+#[test]
+fn a_ledger_has_what_rules_have_counted_after_kills() -> Result<()> {
+    let lab = Shared::lab()?;
+    for (name, backend) in [("ruled", "iptables"), ("tabled", "nft")] {
+        let witness = Witness::of(lab.host(), "172.17.0.0/16", None)?;
+        let counted = |_: &Dtraf<'_>, _: &Container<'_>| witness.seen();
+        let booked = |ledger: &Ledger| ledger.tally(name);
+        println!("{}", killed(&lab, 50, name, &[&format!("--backend={backend}")], counted, booked)?);
+        Dtraf::new(&lab)?.end(&["uninstall", "--yes"])?.success()?;
+    }
     Ok(())
 }
 
