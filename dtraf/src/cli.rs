@@ -247,13 +247,22 @@ pub(crate) struct DoctorArgs {
 
 /// Detach from every interface and remove every trace
 ///
-/// Removes dtraf's links, filters, maps and pins, and the clsact qdiscs that it made and nobody else uses. The counts are
-/// gone with them. Asks first, unless --yes is given.
+/// Removes dtraf's links, filters, maps and pins, its rules and its table of nftables, and the clsact qdiscs that it made and nobody
+/// else uses. Asks first, unless --yes is given.
+///
+/// The ledger, which bills may rest on, goes only if you say so: to a question of its own, or with --ledger.
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArgs {
-    /// Do not ask
+    /// Do not ask; the ledger stays
     #[arg(long, short)]
     pub(crate) yes: bool,
+
+    /// Remove the ledger, too
+    #[arg(long)]
+    pub(crate) ledger: bool,
+
+    #[command(flatten)]
+    pub(crate) kept: LedgerArgs,
 
     #[command(flatten)]
     pub(crate) pins: PinArgs,

@@ -98,6 +98,9 @@ pub(crate) struct Opening {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Uninstall {
     pub(crate) consent: Consent,
+    /// To the ledger's end; `None`: it stays.
+    pub(crate) ledger: Option<Consent>,
+    pub(crate) path: PathBuf,
     pub(crate) bpffs: PathBuf,
 }
 
@@ -232,7 +235,13 @@ impl Doctor {
 
 impl Uninstall {
     fn resolve(args: UninstallArgs) -> Self {
-        Self { consent: if args.yes { Consent::Given } else { Consent::Ask }, bpffs: args.pins.bpffs }
+        let consent = if args.yes { Consent::Given } else { Consent::Ask };
+        let ledger = match consent {
+            _ if args.ledger => Some(Consent::Given),
+            Consent::Ask => Some(Consent::Ask),
+            Consent::Given => None,
+        };
+        Self { consent, ledger, path: args.kept.path, bpffs: args.pins.bpffs }
     }
 }
 

@@ -12,7 +12,7 @@ mod resume;
 mod write;
 
 pub(crate) use self::error::StoreError;
-pub(crate) use self::open::Store;
+pub(crate) use self::open::{Store, remove};
 pub(crate) use self::read::{Archive, Selection};
 pub(crate) use self::resume::Epoch;
 pub(crate) use self::write::{Calendar, Retention};

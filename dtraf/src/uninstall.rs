@@ -16,13 +16,16 @@ use crate::source::iptables::error::IptablesError;
 use crate::source::iptables::plan::removal;
 use crate::source::nft::{Nft, NftError};
 use crate::source::rules::claim::Claim;
+use crate::store::remove;
 use crate::terminal::print;
 
 pub(crate) async fn run(config: Uninstall) -> anyhow::Result<()> {
     host::check()?;
     let pins = pins(&config)?;
     let claim = Claim::take()?;
-    if config.consent == Consent::Ask && !is_agreed()? {
+    if config.consent == Consent::Ask
+        && !is_agreed("This stops counting, and what is not in the ledger is lost. Go on?")?
+    {
         print("Nothing was removed.\n").context("write to standard output")?;
         return Ok(());
     }
@@ -31,6 +34,7 @@ pub(crate) async fn run(config: Uninstall) -> anyhow::Result<()> {
         ebpf(pins.as_ref()).await,
         iptables().context("remove dtraf's rules"),
         nft().context("remove dtraf's table"),
+        ledger(&config),
     ];
     drop(claim);
     let mut failed = None;
@@ -89,9 +93,27 @@ fn nft() -> Result<String, NftError> {
     Ok(if nft.remove()? { "Removed the table of nftables.\n".to_owned() } else { String::new() })
 }
 
-fn is_agreed() -> anyhow::Result<bool> {
-    print("This stops counting, and what was counted is lost. Go on? [y/N] ")
-        .context("write to standard output")?;
+/// What bills may rest on goes only when that was said.
+fn ledger(config: &Uninstall) -> anyhow::Result<String> {
+    let path = &config.path;
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    let question = format!("Remove the ledger {} with all that was ever counted, too?", path.display());
+    let is_agreed = match config.ledger {
+        Some(Consent::Given) => true,
+        Some(Consent::Ask) => is_agreed(&question)?,
+        None => false,
+    };
+    if !is_agreed {
+        return Ok(format!("The ledger {} stays; `dtraf uninstall --ledger` removes it.\n", path.display()));
+    }
+    remove(path)?;
+    Ok(format!("Removed the ledger {}.\n", path.display()))
+}
+
+fn is_agreed(question: &str) -> anyhow::Result<bool> {
+    print(&format!("{question} [y/N] ")).context("write to standard output")?;
     io::stdout().flush().context("write to standard output")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("read the answer from standard input")?;

@@ -11,6 +11,8 @@ pub(crate) enum StoreError {
     Directory { directory: PathBuf, source: io::Error },
     #[error("open {path}")]
     Claim { path: PathBuf, source: io::Error },
+    #[error("remove {path}")]
+    Remove { path: PathBuf, source: io::Error },
     #[error(
         "the ledger {path} is written by another dtraf; let that one go on, or give this one another with --db"
     )]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,6 +80,35 @@ impl Store {
     }
 }
 
+/// Removes the ledger, unless somebody writes it, and its directory if nothing else is there.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    let claim = claim(path)?;
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let file = beside(path, suffix);
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(StoreError::Remove { path: file, source });
+            }
+            _ => {}
+        }
+    }
+    drop(claim);
+    // Its own directory goes with it, unless somebody else has put something there.
+    if let Some(own) = path.parent().filter(|parent| parent.ends_with("dtraf"))
+        && let Err(error) = fs::remove_dir(own)
+    {
+        log::debug!("{} stays: {error}", own.display());
+    }
+    Ok(())
+}
+
+/// A file whose name begins like the ledger's.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Opens the ledger for looking at it, beside whoever writes.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {
@@ -95,9 +125,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 /// The lock is beside the database: closing any descriptor of the database itself would drop SQLite's own locks
 /// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 fn claim(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = PathBuf::from(name);
+    let lock = beside(path, ".lock");
     let failed = |source| StoreError::Claim { path: lock.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {

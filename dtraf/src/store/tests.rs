@@ -363,3 +363,16 @@ fn packets_are_not_counted_in_bytes() {
     let wire = number(&bench.store, "SELECT rx_wire_bytes FROM readable WHERE tier = 0 AND part = 0");
     assert_eq!(u64::try_from(wire).unwrap(), packets(3).frames.unwrap().wire_bytes);
 }
+
+#[test]
+fn a_ledger_is_removed_with_all_that_is_beside_it() {
+    let directory = tempdir().unwrap();
+    let own = directory.path().join("dtraf");
+    let path = own.join("ledger.db");
+    let store = open(&path, 1);
+    assert!(matches!(remove(&path), Err(StoreError::InUse { .. })));
+    assert!(path.exists());
+    drop(store);
+    remove(&path).unwrap();
+    assert!(!own.exists() && directory.path().exists());
+}
