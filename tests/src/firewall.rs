@@ -184,7 +184,9 @@ impl Ruled {
 
 /// Starts `dtraf run` by rules; its first report is there when this returns.
 pub fn ruling(dtraf: &Dtraf<'_>, backend: &str, options: &[&str]) -> Result<(Running, Ruled)> {
-    let run = ["run", "--backend", backend, "--format=json", "--interval=200ms"];
+    // Another dtraf may count by programs beside it, and a ledger has one writer.
+    let run =
+        ["run", "--backend", backend, "--format=json", "--interval=200ms", "--db=/var/lib/dtraf/rules.db"];
     let mut running = dtraf.start(&[&run, options].concat())?;
     let report = running.ruled()?;
     Ok((running, report))

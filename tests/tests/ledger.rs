@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{audited, counting};
 use dtraf_tests::firewall::Witness;
 use dtraf_tests::ledger::Ledger;
-use dtraf_tests::{Container, Dtraf, Outside, Patience, Shared};
+use dtraf_tests::{Container, Dtraf, Outside, Patience, Shared, eventually};
 use rustix::process::Signal;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -45,7 +45,10 @@ fn killed<T: PartialEq + Debug>(
     let _server = container.place()?.serve_tcp(7000)?;
     let address = SocketAddr::new(Outside::HOST_V4, 7000);
     // It is there before the first packet that counts.
-    let running = counting(&dtraf, &[&[db.as_str()], options].concat())?;
+    let running = dtraf.start(&run(&["--headless"]))?;
+    eventually("a ledger", LIMIT, || {
+        Ok(ledger.number("SELECT sequence FROM progress").ok().filter(|it| *it > 0))
+    })?;
     counted(&dtraf, &container)?;
     drop(running);
     let longest = 2 * first_batch(&dtraf, &ledger, &run(&["--headless"]))?;
