@@ -9,17 +9,17 @@ use rustix::process::Signal;
 use crate::Lab;
 use crate::built;
 use crate::deadline::Patience;
-use crate::place::finish;
+use crate::place::{Place, finish};
 use crate::process::{Ended, Process};
 use crate::report::Report;
 
 /// How long dtraf may take for one answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The program, for one lab.
+/// The program, on one host.
 #[derive(Debug)]
 pub struct Dtraf<'a> {
-    lab: &'a Lab,
+    host: &'a Place,
     program: PathBuf,
 }
 
@@ -30,7 +30,12 @@ impl<'a> Dtraf<'a> {
     }
 
     pub fn at(lab: &'a Lab, program: &Path) -> Self {
-        Self { lab, program: program.to_path_buf() }
+        Self::on(lab.host(), program)
+    }
+
+    /// The program on a host that is no lab's.
+    pub fn on(host: &'a Place, program: &Path) -> Self {
+        Self { host, program: program.to_path_buf() }
     }
 
     /// Its file, for those who start it in a way of their own.
@@ -40,7 +45,7 @@ impl<'a> Dtraf<'a> {
 
     /// Runs it to its end and demands success.
     pub fn run(&self, args: &[&str]) -> Result<String> {
-        finish(self.lab.host().command(&self.program).args(args), &format!("dtraf {}", args.join(" ")))
+        finish(self.host.command(&self.program).args(args), &format!("dtraf {}", args.join(" ")))
     }
 
     /// Runs it to its end, whatever that is.
@@ -55,13 +60,13 @@ impl<'a> Dtraf<'a> {
 
     /// Starts it with this program's own terminal.
     pub fn attach(&self, args: &[&str]) -> Result<Process> {
-        Process::attach("dtraf", self.lab.host().command(&self.program).args(args))
+        Process::attach("dtraf", self.host.command(&self.program).args(args))
     }
 
     /// Starts it.
     pub fn start(&self, args: &[&str]) -> Result<Running> {
         let name = format!("dtraf {}", args.join(" "));
-        Ok(Running { process: Process::start(&name, self.lab.host().command(&self.program).args(args))? })
+        Ok(Running { process: Process::start(&name, self.host.command(&self.program).args(args))? })
     }
 }
 

@@ -1,22 +1,14 @@
-//! The lab itself: its beginning and its end.
-//!
-//! Three processes stand behind it. The keeper (`dtraf-lab keep`) runs on the host and holds the other end of a pipe: when this
-//! process drops the lab, panics or is killed, the pipe closes and the keeper ends the world and removes its control
-//! groups, the one thing of it that lies on the host. Below the keeper is `unshare`, and below that the world's first
-//! process (`dtraf-lab init`), with whose death the kernel ends every other process, mount and link in there.
+//! The lab itself: a [`World`] with a dockerd and an outside in it.
 
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::built::built;
 use crate::container::ContainerSpec;
 use crate::docker::Docker;
 use crate::outside::Outside;
 use crate::place::Place;
+use crate::world::World;
 
 /// What kind of Docker host the lab is.
 #[derive(Debug, Clone, Default)]
@@ -46,24 +38,19 @@ impl Lab {
     }
 
     pub fn start_with(options: &LabOptions) -> Result<Self> {
-        if !rustix::process::geteuid().is_root() {
-            bail!("the lab makes namespaces and runs dockerd: it needs root (`cargo xtask test` as root)");
-        }
-        let tool = options.tool.clone().map_or_else(|| built("dtraf-lab"), Ok)?;
-        let world = World::start(&tool).context("start the lab's world")?;
-        let host = Place { init: world.init, network_of: None, tool };
+        let (world, host) = World::start(options.tool.clone()).context("start the lab's world")?;
         if options.legacy_iptables {
             legacy_iptables(&host).context("give the lab the old iptables")?;
         }
         let outside = Outside::connect(&host).context("connect the lab's outside")?;
         let docker =
-            Docker::start(&host, &world.name, &options.dockerd).context("start the lab's dockerd")?;
+            Docker::start(&host, world.name(), &options.dockerd).context("start the lab's dockerd")?;
         Ok(Self { docker, outside, host, world })
     }
 
     /// The lab's name: that of its control groups, too.
     pub fn name(&self) -> &str {
-        &self.world.name
+        self.world.name()
     }
 
     /// The lab's Docker host, where dtraf runs.
@@ -93,7 +80,7 @@ impl Lab {
 
     /// A path inside the lab, as it is to be opened from here.
     pub fn path(&self, inside: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{inside}", self.host.init))
+        self.host.path(inside)
     }
 }
 
@@ -109,50 +96,4 @@ fn legacy_iptables(host: &Place) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The namespaces, held by their keeper.
-#[derive(Debug)]
-struct World {
-    name: String,
-    /// The world's first process, by its number on the host.
-    init: u32,
-    keeper: Child,
-    /// Closing it ends the world.
-    hold: Option<ChildStdin>,
-}
-
-impl World {
-    fn start(tool: &Path) -> Result<Self> {
-        let mut keeper = Command::new(tool)
-            .arg("keep")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // A Ctrl-C at the terminal is for the test; the keeper learns of its end by the pipe.
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("start {} keep", tool.display()))?;
-        let hold = keeper.stdin.take();
-        let mut answer = String::new();
-        BufReader::new(keeper.stdout.take().context("the keeper's output is a pipe")?)
-            .read_line(&mut answer)?;
-        let Some((name, init)) = answer.trim().split_once(' ') else {
-            drop(hold);
-            bail!("the keeper ended without a world ({})", keeper.wait()?);
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            init: init.parse().context("read the keeper's answer")?,
-            keeper,
-            hold,
-        })
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        drop(self.hold.take());
-        // The keeper says on the standard error what it could not remove.
-        drop(self.keeper.wait());
-    }
 }

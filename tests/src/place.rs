@@ -1,6 +1,7 @@
 //! Where in the lab a command runs.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -27,6 +28,11 @@ impl Place {
     #[must_use]
     pub fn network_of(&self, pid: u32) -> Self {
         Self { network_of: Some(pid), ..self.clone() }
+    }
+
+    /// A path inside the lab, as it is to be opened from here.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{inside}", self.init))
     }
 
     /// A command that will run here.
@@ -81,4 +87,16 @@ pub(crate) fn finish(command: &mut Command, shown: &str) -> Result<String> {
         bail!("`{shown}` in the lab: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
     String::from_utf8(output.stdout).with_context(|| format!("read what `{shown}` printed"))
+}
+
+/// Runs a command to its end with `text` as its input.
+pub(crate) fn feed(command: &mut Command, text: &str, shown: &str) -> Result<()> {
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = started.with_context(|| format!("start `{shown}`"))?;
+    let written = child.stdin.take().context("its input is a pipe")?.write_all(text.as_bytes());
+    let output = child.wait_with_output().with_context(|| format!("wait for `{shown}`"))?;
+    if !output.status.success() {
+        bail!("`{shown}` in the lab: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    written.with_context(|| format!("write to `{shown}`"))
 }

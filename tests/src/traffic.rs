@@ -73,6 +73,13 @@ impl Place {
         carried(&self.tool(&args)?)
     }
 
+    /// Sends datagrams of `size` bytes of payload as fast as it goes; how many went out.
+    pub fn flood(&self, to: SocketAddr, size: usize, time: Duration) -> Result<u64> {
+        let (to, size, time) = (to.to_string(), size.to_string(), time.as_millis().to_string());
+        let flooded = self.tool(&["flood", "--to", &to, "--size", &size, "--for", &time])?;
+        Ok(carried(&flooded)?.sent)
+    }
+
     /// One packet to each port: a TCP SYN whose answer nobody waits for, or a datagram of one byte.
     pub fn scan(&self, address: IpAddr, ports: RangeInclusive<u16>, scan: Scan) -> Result<()> {
         let (first, last) = (ports.start().to_string(), ports.end().to_string());

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::{Parser, Subcommand};
 
-use crate::{scan, udp};
+use crate::{flood, scan, udp};
 
 #[derive(Debug, Parser)]
 #[command(name = "dtraf-lab")]
@@ -37,6 +37,10 @@ pub(crate) enum Task {
     Udp(udp::Args),
     /// Send one packet to each port
     Scan { protocol: scan::Protocol, address: IpAddr, first: u16, last: u16 },
+    /// Make many namespaces in a world, and answer for them as Docker would
+    Crowd { count: usize },
+    /// Send datagrams as fast as it goes, for a while
+    Flood(flood::Args),
     /// Send an Ethernet frame, given in hexadecimal
     Frame {
         link: String,

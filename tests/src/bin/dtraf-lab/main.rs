@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, reason = "its answers go to the library that started it")]
 
 mod cli;
+mod crowd;
+mod flood;
 mod frame;
 mod hold;
 mod init;
@@ -31,6 +33,8 @@ fn main() -> Result<()> {
         Task::UdpServe { port } => udp::serve(port),
         Task::Udp(args) => udp::send(&args),
         Task::Scan { protocol, address, first, last } => scan::run(protocol, address, first..=last),
+        Task::Crowd { count } => crowd::run(count),
+        Task::Flood(args) => flood::run(&args),
         Task::Frame { link, frame, count } => frame::send(&link, &frame, count),
     }
 }
