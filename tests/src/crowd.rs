@@ -55,7 +55,6 @@ impl Crowd {
     pub fn start(options: &CrowdOptions) -> Result<Self> {
         let (world, host) = World::start(options.tool.clone()).context("start the crowd's world")?;
         let outside = Outside::connect(&host).context("connect the crowd's outside")?;
-        host.run("sysctl", &["--quiet", "--write", "net.ipv4.ip_forward=1"])?;
         options.chains.load(&host).context("load the crowd's firewall")?;
         let mut engine = host.spawn_tool(&["crowd", &options.containers.to_string()])?;
         let members = engine.line(LIMIT).context("wait for the crowd")?;
@@ -86,6 +85,16 @@ impl Crowd {
     pub fn received(&self, member: &Member) -> Result<Side> {
         // Here the interface's own end is looked at: what it receives is what the container receives.
         Ok(counters(&self.place(member), Member::LINK)?.transmitted)
+    }
+
+    /// Lets one CPU do all that the host does with what arrives from outside.
+    ///
+    /// Else it is done by the CPU that sends, in its stead, and no more is ever sent than is forwarded.
+    pub fn steer(&self, cpu: u32) -> Result<()> {
+        let script =
+            format!("echo {:x} >/sys/class/net/{}/queues/rx-0/rps_cpus", 1_u64 << cpu, Outside::HOST_LINK);
+        self.host.run("sh", &["-c", &script]).context("steer what arrives to a CPU")?;
+        Ok(())
     }
 
     /// Where a member takes datagrams.

@@ -35,6 +35,23 @@ impl Datagrams {
     }
 }
 
+/// Datagrams without end, for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Flood {
+    /// The payload of each.
+    pub size: usize,
+    pub time: Duration,
+    /// The CPU to send from; any when none is named.
+    pub cpu: Option<usize>,
+}
+
+/// How a flood went, as its sender saw it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Flooded {
+    pub sent: u64,
+    pub nanoseconds: u64,
+}
+
 /// Which protocol a scan speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
@@ -73,11 +90,17 @@ impl Place {
         carried(&self.tool(&args)?)
     }
 
-    /// Sends datagrams of `size` bytes of payload as fast as it goes; how many went out.
-    pub fn flood(&self, to: SocketAddr, size: usize, time: Duration) -> Result<u64> {
+    /// Sends datagrams as fast as it goes.
+    pub fn flood(&self, to: SocketAddr, flood: &Flood) -> Result<Flooded> {
+        let Flood { size, time, cpu } = flood;
         let (to, size, time) = (to.to_string(), size.to_string(), time.as_millis().to_string());
-        let flooded = self.tool(&["flood", "--to", &to, "--size", &size, "--for", &time])?;
-        Ok(carried(&flooded)?.sent)
+        let mut args = vec!["flood", "--to", &to, "--size", &size, "--for", &time];
+        let cpu = cpu.map(|cpu| cpu.to_string());
+        if let Some(cpu) = &cpu {
+            args.extend(["--cpu", cpu]);
+        }
+        let answer = self.tool(&args)?;
+        serde_json::from_str(answer.trim()).with_context(|| format!("read dtraf-lab's answer {answer:?}"))
     }
 
     /// One packet to each port: a TCP SYN whose answer nobody waits for, or a datagram of one byte.

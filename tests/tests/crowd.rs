@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dtraf_tests::report::Report;
+use dtraf_tests::traffic::Flood;
 use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, HostState, Namespaces, built, eventually};
 
 const MEMBERS: usize = 100;
@@ -37,7 +38,8 @@ fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
 fn a_flood_is_forwarded_and_counted(crowd: &Crowd, dtraf: &Dtraf<'_>) -> Result<()> {
     let member = &crowd.members()[MEMBERS - 1];
     let before = crowd.received(member)?;
-    let sent = crowd.outside().place().flood(crowd.sink(member), 18, Duration::from_millis(100))?;
+    let flood = Flood { size: 18, time: Duration::from_millis(100), cpu: None };
+    let sent = crowd.outside().place().flood(crowd.sink(member), &flood)?.sent;
     assert!(sent > 0);
     eventually("the flood's last packet", Duration::from_secs(5), || {
         let received = crowd.received(member)?.packets - before.packets;

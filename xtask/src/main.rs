@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod bench;
 mod build_ebpf;
 mod clippy_ebpf;
 mod command;
@@ -43,6 +44,8 @@ enum Task {
     Test(test::Args),
     /// Show dtraf on a private Docker host with two web servers and their visitors
     Demo(demo::Args),
+    /// Measure what dtraf costs
+    Bench(bench::Args),
     /// Check the house rules that no compiler knows
     Tidy,
 }
@@ -65,6 +68,7 @@ fn run(cli: Cli) -> Result<()> {
         Task::Setup(args) => setup::setup(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
         Task::Demo(args) => demo::demo(&workspace, &args),
+        Task::Bench(args) => bench::bench(&workspace, &args),
         Task::Tidy => tidy::run(&workspace),
     }
 }

@@ -54,6 +54,13 @@ pub(crate) const LAB: [Need; 13] = [
     Need { package: "busybox-static", sign: Sign::StaticProgram("busybox") },
 ];
 
+/// For benchmarks: the crowd's firewall is made by whichever variant of iptables was asked for.
+pub(crate) const BENCH: [Need; 3] = [
+    program("iptables-nft-restore", "iptables"),
+    program("ip6tables-nft-restore", "iptables"),
+    program("nft", "nftables"),
+];
+
 /// For the eBPF object: a compiler with a BPF core, and its clippy.
 pub(crate) const EBPF_COMPILER: [Need; 3] = [
     // Debian has another /usr/bin/rustc, without that core.

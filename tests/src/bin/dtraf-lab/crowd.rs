@@ -25,6 +25,7 @@ pub(crate) fn run(count: usize) -> Result<()> {
         bail!("a crowd has {MOST} members at most");
     }
     allow_many_files()?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("let the host forward")?;
     let mut netlink = Netlink::open().context("open the host's netlink")?;
     let networks = networks(count);
     let bridges: Vec<u32> =

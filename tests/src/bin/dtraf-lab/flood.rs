@@ -2,12 +2,13 @@
 
 use std::io::IoSlice;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use dtraf_tests::Patience;
 use rustix::io::Errno;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::answer;
 
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     /// The payload of each
     #[arg(long)]
     size: usize,
+    /// The CPU to send from
+    #[arg(long)]
+    cpu: Option<usize>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -33,6 +37,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if args.to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any).context("bind")?;
     socket.connect(args.to).with_context(|| format!("connect to {}", args.to))?;
+    if let Some(cpu) = args.cpu {
+        let mut only = CpuSet::new();
+        only.set(cpu);
+        sched_setaffinity(None, &only).with_context(|| format!("stay on CPU {cpu}"))?;
+    }
     let payload = vec![b'x'; args.size];
     let parts = [IoSlice::new(&payload)];
     let mut nothing: Vec<SendAncillaryBuffer<'_, '_, '_>> =
@@ -41,6 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         nothing.iter_mut().map(|control| MMsgHdr::new(&parts, control)).collect();
 
     let patience = Patience::of(Duration::from_millis(args.milliseconds));
+    let begin = now();
     let mut sent = 0_u64;
     while patience.left().is_some() {
         match sendmmsg(&socket, &mut batch, SendFlags::empty()) {
@@ -50,5 +60,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Err(error) => bail!("send to {}: {error}", args.to),
         }
     }
-    answer(&format!(r#"{{"sent":{sent},"received":0}}"#))
+    let nanoseconds = begin.elapsed().as_nanos();
+    answer(&format!(r#"{{"sent":{sent},"nanoseconds":{nanoseconds}}}"#))
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long it took is half of the answer")]
+fn now() -> Instant {
+    Instant::now()
 }

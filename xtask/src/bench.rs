@@ -1,0 +1,80 @@
+//! `cargo xtask bench`: what dtraf costs, measured on hosts that were made for it.
+//!
+//! Each benchmark says how it measures, in what it prints and in what it writes. Figures are compared with others of the
+//! same run only: what a machine does in a second differs from one hour to the next.
+
+mod figures;
+mod forwarding;
+mod machine;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::command::run;
+use crate::packages::{BENCH, LAB, ensure};
+use crate::workspace::Workspace;
+use forwarding::Forwarding;
+use machine::Machine;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Install what is missing without asking
+    #[arg(long, global = true)]
+    yes: bool,
+    /// Write the results there, for programs
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// All of them without it
+    #[command(subcommand)]
+    bench: Option<Bench>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// How many packets a host forwards, with dtraf and without
+    Forwarding(forwarding::Args),
+}
+
+/// What is written for programs. Fields may be added; what changes a field's meaning changes `version`.
+#[derive(Debug, Serialize)]
+struct Results {
+    version: u32,
+    machine: Machine,
+    forwarding: Option<Forwarding>,
+}
+
+pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("benchmarks make namespaces and load programs into the kernel: they need root");
+    }
+    ensure(LAB.iter().chain(&BENCH), args.yes)?;
+    for package in ["dtraf", "dtraf-tests"] {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(workspace.root()).args(["build", "--release", "--package", package]);
+        run(&mut cargo)?;
+    }
+    let mut results = Results { version: 1, machine: Machine::read()?, forwarding: None };
+    let all = forwarding::Args::default();
+    let chosen = match &args.bench {
+        Some(Bench::Forwarding(chosen)) => chosen,
+        None => &all,
+    };
+    let measured = forwarding::measure(workspace, chosen)?;
+    println!("\n{}\n{measured}", results.machine);
+    let failed = measured.failed();
+    results.forwarding = Some(measured);
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&results)? + "\n";
+        fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+        println!("\nwritten: {}", path.display());
+    }
+    if failed > 0 {
+        bail!("{failed} setups could not be measured");
+    }
+    Ok(())
+}

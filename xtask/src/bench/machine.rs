@@ -1,0 +1,87 @@
+//! The machine that a benchmark runs on: what it is, what its CPUs have done, and whether it is busy with something else.
+
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use dtraf_tests::Patience;
+use serde::Serialize;
+
+/// `/proc/stat` counts hundredths of a second, whatever the kernel's own clock does.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// Over which time busy is judged.
+const LOOK: Duration = Duration::from_millis(300);
+/// So much of its CPUs may others use.
+const QUIET: f64 = 0.1;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    kernel: String,
+    cpu: String,
+    pub(crate) cpus: usize,
+}
+
+impl Machine {
+    pub(crate) fn read() -> Result<Self> {
+        let cpus = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
+        let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        Ok(Self {
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            cpu: model.map(|(_, name)| name.trim().to_owned()).unwrap_or_default(),
+            cpus: std::thread::available_parallelism().context("count the CPUs")?.get(),
+        })
+    }
+}
+
+impl Display for Machine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Linux {}, {} CPUs, {}", self.kernel, self.cpus, self.cpu)
+    }
+}
+
+/// What one CPU has done since the machine was started, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Worked {
+    /// In the network's interrupts and the like.
+    pub(crate) softirq: f64,
+    busy: f64,
+    all: f64,
+}
+
+impl Worked {
+    pub(crate) fn of(cpu: u32) -> Result<Self> {
+        Self::read(&format!("cpu{cpu} "))
+    }
+
+    fn read(name: &str) -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
+        let line = stat.lines().find_map(|line| line.strip_prefix(name));
+        let numbers: Vec<f64> = line
+            .with_context(|| format!("find {name}in /proc/stat"))?
+            .split_whitespace()
+            .map(|number| number.parse::<f64>().map(|ticks| ticks / TICKS_PER_SECOND))
+            .collect::<Result<_, _>>()
+            .context("read /proc/stat")?;
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
+        let [_, _, _, idle, waiting, _, softirq, _, ..] = numbers[..] else {
+            anyhow::bail!("/proc/stat has {} numbers for {name}", numbers.len());
+        };
+        let all = numbers.iter().take(8).sum();
+        Ok(Self { softirq, busy: all - idle - waiting, all })
+    }
+}
+
+/// Waits until others leave the machine alone, for `limit` at most; the share of its CPUs that they used in the end.
+pub(crate) fn settle(limit: Duration) -> Result<f64> {
+    let patience = Patience::of(limit);
+    loop {
+        let before = Worked::read("cpu ")?;
+        std::thread::sleep(LOOK);
+        let after = Worked::read("cpu ")?;
+        let busy = (after.busy - before.busy) / (after.all - before.all).max(1.0 / TICKS_PER_SECOND);
+        if busy <= QUIET || patience.left().is_none() {
+            return Ok(busy);
+        }
+    }
+}
