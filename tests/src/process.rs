@@ -77,6 +77,25 @@ impl Process {
         kill_process(self.inner, signal).with_context(|| format!("send {signal:?} to {}", self.name))
     }
 
+    /// Stops it until it is to go on.
+    ///
+    /// `nsenter` sees that, and stops too: a moment later, which is waited for, or it would sleep through the other's end.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let path = format!("/proc/{}/stat", self.entered.id());
+        eventually(&format!("{} to stop", self.name), Duration::from_secs(10), || {
+            let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+            Ok(stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with(['T', 'Z'])).then_some(()))
+        })
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        let entered = Pid::from_child(&self.entered);
+        kill_process(entered, Signal::CONT).with_context(|| format!("let {} go on", self.name))?;
+        self.signal(Signal::CONT)
+    }
+
     /// The next line it prints.
     pub fn line(&mut self, limit: Duration) -> Result<String> {
         match self.lines.recv_timeout(limit) {
@@ -154,6 +173,8 @@ impl Drop for Process {
         if matches!(self.entered.try_wait(), Ok(None)) {
             // It may end by itself in between, and then there is nothing to do.
             if kill_process(self.inner, Signal::KILL).is_ok() {
+                // One that was paused would not hear of it.
+                drop(kill_process(Pid::from_child(&self.entered), Signal::CONT));
                 drop(self.entered.wait());
             }
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use dtraf_tests::report::Report;
 use dtraf_tests::{Chains, Crowd, Dtraf, Running as Daemon, eventually};
-use rustix::process::Signal;
 use serde::Serialize;
 
 use super::pair::{Pair, target};
@@ -149,7 +148,7 @@ impl Running<'_> {
             Self::ByHand => None,
         };
         if let Some(daemon) = daemon {
-            daemon.process.signal(Signal::STOP)?;
+            daemon.process.pause()?;
         }
         Ok(Asleep(daemon))
     }
@@ -174,7 +173,7 @@ impl Drop for Asleep<'_> {
     fn drop(&mut self) {
         if let Some(daemon) = self.0 {
             // One that has ended meanwhile is found when it is asked for.
-            drop(daemon.process.signal(Signal::CONT));
+            drop(daemon.process.resume());
         }
     }
 }
