@@ -26,14 +26,18 @@ pub struct Dtraf<'a> {
 impl<'a> Dtraf<'a> {
     /// The program as its sources are now.
     pub fn new(lab: &'a Lab) -> Result<Self> {
-        Ok(Self::at(lab, &built::dtraf()?))
+        Self::of_host(lab.host())
     }
 
     pub fn at(lab: &'a Lab, program: &Path) -> Self {
         Self::on(lab.host(), program)
     }
 
-    /// The program on a host that is no lab's.
+    /// The program as its sources are now, on a host that may be no lab's.
+    pub fn of_host(host: &'a Place) -> Result<Self> {
+        Ok(Self::on(host, &built::dtraf()?))
+    }
+
     pub fn on(host: &'a Place, program: &Path) -> Self {
         Self { host, program: program.to_path_buf() }
     }

@@ -81,11 +81,10 @@ impl Process {
     ///
     /// `nsenter` sees that, and stops too: a moment later, which is waited for, or it would sleep through the other's end.
     pub fn pause(&self) -> Result<()> {
-        self.signal(Signal::STOP)?;
-        let path = format!("/proc/{}/stat", self.entered.id());
         eventually(&format!("{} to stop", self.name), Duration::from_secs(10), || {
-            let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-            Ok(stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with(['T', 'Z'])).then_some(()))
+            // Once more each time: when it goes on, nsenter lets the other go on too, and that may come late.
+            self.signal(Signal::STOP)?;
+            Ok((is_stopped(self.host_pid())? && is_stopped(self.entered.id())?).then_some(()))
         })
     }
 
@@ -174,8 +173,9 @@ impl Drop for Process {
             // It may end by itself in between, and then there is nothing to do.
             if kill_process(self.inner, Signal::KILL).is_ok() {
                 // One that was paused would not hear of it.
-                drop(kill_process(Pid::from_child(&self.entered), Signal::CONT));
-                drop(self.entered.wait());
+                if kill_process(Pid::from_child(&self.entered), Signal::CONT).is_ok() {
+                    drop(self.entered.wait());
+                }
             }
         }
     }
@@ -191,6 +191,13 @@ fn inside(name: &str, entered: &mut Child) -> Result<Pid> {
         only_child(entered.id())
     })?;
     i32::try_from(inner).ok().and_then(Pid::from_raw).context("a process has a number")
+}
+
+/// Whether a process was stopped by a signal, or is over.
+fn is_stopped(pid: u32) -> Result<bool> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    Ok(stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with(['T', 'Z'])))
 }
 
 /// The one child of a process, once it has one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use dtraf_tests::report::Report;
 use dtraf_tests::traffic::Flood;
-use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, HostState, Namespaces, built, eventually};
+use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, HostState, Namespaces, eventually};
 
 const MEMBERS: usize = 100;
 
@@ -17,7 +17,7 @@ fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
     let options = CrowdOptions { containers: MEMBERS, chains: Chains::Nft, tool: None };
     let crowd = Crowd::start(&options)?;
     let namespaces = Namespaces::of(crowd.host())?;
-    let dtraf = Dtraf::on(crowd.host(), &built("dtraf")?);
+    let dtraf = Dtraf::of_host(crowd.host())?;
 
     let once = Report::read(&dtraf.run(&["run", "--once", "--format=json"])?)?;
     assert_eq!(counted(&once), MEMBERS);

@@ -20,7 +20,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Only the setups whose names begin so, such as `ebpf` or `nft-1000`; may be repeated
+    /// Only the setups of that name or kind, such as `nft-1000` or `ebpf`; may be repeated
     #[arg(long = "setup", value_name = "NAME")]
     setups: Vec<String>,
     /// Rounds of each kind
@@ -62,23 +62,34 @@ struct Outcome {
     figures: Option<Figures>,
 }
 
-/// A rate is in packets a second, CPU in seconds for a million packets.
+/// A rate is in packets a second, CPU in seconds of the forwarding one for a million packets.
 #[derive(Debug, Serialize)]
 struct Figures {
-    plain_rate: Spread,
-    rate: Spread,
-    /// Of a round to the plain one beside it.
-    ratio: Spread,
+    without: Side,
+    with: Side,
+    ratio: Ratio,
     /// The same before anything counted: what the comparison itself is good for.
-    calibration: Spread,
-    plain_cpu: Spread,
-    cpu: Spread,
+    calibration: Ratio,
     /// Packets that were received while something counted, and those that dtraf says it has counted.
     received: u64,
     counted: Option<u64>,
-    /// The share of the CPUs that others used before the measurement began.
-    others_busy: f64,
+    /// For which share of the time the forwarding CPU worked for others.
+    stolen: f64,
     pairs: Vec<(Round, Round)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Side {
+    rate: Spread,
+    cpu: Spread,
+}
+
+/// Of a round to the plain one beside it.
+#[derive(Debug, Serialize)]
+struct Ratio {
+    rate: Spread,
+    /// By what one CPU forwards in a second of its time: what others take of it does not matter.
+    capacity: Spread,
 }
 
 impl Forwarding {
@@ -92,9 +103,8 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Forwarding> 
         bail!("one CPU is to send and another to forward: this machine has one");
     }
     let all = setup::all();
-    let is_wanted = |setup: &&Setup| {
-        args.setups.is_empty() || args.setups.iter().any(|name| setup.name.starts_with(name.as_str()))
-    };
+    let is_wanted =
+        |setup: &&Setup| args.setups.is_empty() || args.setups.iter().any(|name| setup.is_called(name));
     let chosen: Vec<&Setup> = all.iter().filter(is_wanted).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = all.iter().map(|setup| setup.name.as_str()).collect();
@@ -131,7 +141,7 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Forwarding> 
 
 fn measure_one(workspace: &Workspace, args: &Args, setup: &Setup) -> Result<Figures> {
     let pair = Pair::start(workspace, args.iptables, setup.containers, Duration::from_millis(args.time))?;
-    let others_busy = machine::settle(SETTLING)?;
+    machine::settle(SETTLING)?;
     // The first packets fill caches and ask for addresses.
     pair.rounds(1, None)?;
     let calibration = pair.rounds(args.rounds, None)?;
@@ -142,7 +152,7 @@ fn measure_one(workspace: &Workspace, args: &Args, setup: &Setup) -> Result<Figu
     let pairs = pair.rounds(args.rounds, Some(&counting))?;
     let received = pair.received()? - before;
     let counted = counting.counted(&pair, received)?;
-    let figures = report::figures(&calibration, pairs, received, counted, others_busy)?;
+    let figures = report::figures(&calibration, pairs, received, counted)?;
     println!("  {figures}");
     Ok(figures)
 }

@@ -45,7 +45,8 @@ impl Display for Machine {
 pub(crate) struct Worked {
     /// In the network's interrupts and the like.
     pub(crate) softirq: f64,
-    busy: f64,
+    /// In nothing.
+    pub(crate) idle: f64,
     all: f64,
 }
 
@@ -68,20 +69,21 @@ impl Worked {
             anyhow::bail!("/proc/stat has {} numbers for {name}", numbers.len());
         };
         let all = numbers.iter().take(8).sum();
-        Ok(Self { softirq, busy: all - idle - waiting, all })
+        Ok(Self { softirq, idle: idle + waiting, all })
     }
 }
 
-/// Waits until others leave the machine alone, for `limit` at most; the share of its CPUs that they used in the end.
-pub(crate) fn settle(limit: Duration) -> Result<f64> {
+/// Waits until others leave the machine alone, for `limit` at most.
+pub(crate) fn settle(limit: Duration) -> Result<()> {
     let patience = Patience::of(limit);
     loop {
         let before = Worked::read("cpu ")?;
         std::thread::sleep(LOOK);
         let after = Worked::read("cpu ")?;
-        let busy = (after.busy - before.busy) / (after.all - before.all).max(1.0 / TICKS_PER_SECOND);
+        let all = (after.all - before.all).max(1.0 / TICKS_PER_SECOND);
+        let busy = 1.0 - (after.idle - before.idle) / all;
         if busy <= QUIET || patience.left().is_none() {
-            return Ok(busy);
+            return Ok(());
         }
     }
 }

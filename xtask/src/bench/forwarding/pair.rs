@@ -38,6 +38,8 @@ pub(super) struct Round {
     seconds: f64,
     /// What the forwarding CPU worked for it.
     cpu_seconds: f64,
+    /// When that CPU had nothing to do: the sender was too slow then.
+    idle_seconds: f64,
 }
 
 impl Round {
@@ -52,9 +54,14 @@ impl Round {
         self.cpu_seconds / self.packets as f64 * 1e6
     }
 
-    /// How much of the forwarding CPU was in use: below 1 it was not what set the pace.
-    pub(super) fn load(&self) -> f64 {
-        self.cpu_seconds / self.seconds
+    /// For which share of the time the forwarding CPU had nothing to do.
+    pub(super) fn idle(&self) -> f64 {
+        self.idle_seconds / self.seconds
+    }
+
+    /// For which share of the time the forwarding CPU did something else, for whoever else is on this machine.
+    pub(super) fn stolen(&self) -> f64 {
+        ((self.seconds - self.idle_seconds - self.cpu_seconds) / self.seconds).max(0.0)
     }
 }
 
@@ -125,5 +132,6 @@ fn flood(crowd: &Crowd, time: Duration) -> Result<Round> {
         packets: after.0.packets - before.0.packets,
         seconds: Duration::from_nanos(flooded.nanoseconds).as_secs_f64(),
         cpu_seconds: after.1.softirq - before.1.softirq,
+        idle_seconds: after.1.idle - before.1.idle,
     })
 }

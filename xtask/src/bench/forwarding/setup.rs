@@ -3,9 +3,9 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use dtraf_tests::report::Report;
-use dtraf_tests::{Chains, Crowd, Dtraf, Running as Daemon, eventually};
+use anyhow::{Result, bail, ensure};
+use dtraf_tests::firewall::Ruled;
+use dtraf_tests::{Chains, Crowd, Dtraf, Member, Running as Daemon, eventually};
 use serde::Serialize;
 
 use super::pair::{Pair, target};
@@ -25,8 +25,8 @@ pub(super) struct Setup {
 
 #[derive(Debug, Clone)]
 pub(super) enum Counting {
-    /// `dtraf run --headless`, with these arguments.
-    Dtraf(&'static [&'static str]),
+    /// `dtraf run --headless`, with this backend and these arguments.
+    Dtraf { backend: &'static str, more: &'static [&'static str] },
     /// Two rules for each container in DOCKER-USER, as one would write them by hand.
     ByHand,
 }
@@ -41,27 +41,37 @@ pub(crate) enum Variant {
 }
 
 pub(super) fn all() -> Vec<Setup> {
-    let backends: [(&str, &[&str]); 3] =
-        [("ebpf", &["--backend=ebpf"]), ("iptables", &["--backend=iptables"]), ("nft", &["--backend=nft"])];
-    let sized = backends.iter().flat_map(|&(backend, args)| {
+    let sized = ["ebpf", "iptables", "nft"].into_iter().flat_map(|backend| {
         SIZES.map(|containers| Setup {
             name: format!("{backend}-{containers}"),
             containers,
-            counting: Counting::Dtraf(args),
+            counting: Counting::Dtraf { backend, more: &[] },
         })
     });
     let most = SIZES[SIZES.len() - 1];
-    let rows =
-        [("literal", Counting::Dtraf(&["--backend=iptables", LITERALLY])), ("by-hand", Counting::ByHand)];
+    let rows = [
+        ("literal", Counting::Dtraf { backend: "iptables", more: &[LITERALLY] }),
+        ("by-hand", Counting::ByHand),
+    ];
     let rows =
         rows.map(|(name, counting)| Setup { name: format!("{name}-{most}"), containers: most, counting });
     sized.chain(rows).collect()
 }
 
+impl Setup {
+    /// Whether it has that name, or is one of that kind, whatever its size.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.name.rsplit_once('-').is_some_and(|(kind, _)| kind == name)
+    }
+}
+
 impl Display for Counting {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dtraf(args) => write!(f, "dtraf run --headless {}", args.join(" ")),
+            Self::Dtraf { backend, more } => {
+                write!(f, "dtraf run --backend {backend}")?;
+                more.iter().try_for_each(|argument| write!(f, " {argument}"))
+            }
             Self::ByHand => f.write_str("two rules a container in DOCKER-USER, by hand"),
         }
     }
@@ -95,7 +105,7 @@ impl Display for Variant {
 /// What counts now.
 #[derive(Debug)]
 pub(super) enum Running<'a> {
-    Dtraf(Dtraf<'a>, Daemon),
+    Dtraf { dtraf: Dtraf<'a>, daemon: Daemon, backend: &'static str },
     ByHand,
 }
 
@@ -103,19 +113,23 @@ impl Counting {
     /// Starts it in the counted crowd; every container is counted when this returns.
     pub(super) fn start<'a>(&self, pair: &'a Pair) -> Result<Running<'a>> {
         let crowd = pair.counted();
-        match self {
-            Self::Dtraf(args) => {
+        match *self {
+            Self::Dtraf { backend, more } => {
                 let dtraf = Dtraf::on(crowd.host(), &pair.program);
-                let mut daemon = dtraf.start(&[&["run", "--headless"], *args].concat())?;
+                let mut daemon =
+                    dtraf.start(&[&["run", "--headless", "--backend", backend], more].concat())?;
                 eventually("dtraf to count every container", READY, || {
                     if daemon.process.is_over()? {
                         daemon.process.end(READY)?.success()?;
-                        anyhow::bail!("dtraf ended");
+                        bail!("dtraf ended");
                     }
-                    let Ok(report) = dtraf.stats() else { return Ok(None) };
-                    Ok((count(&report) == crowd.members().len()).then_some(()))
+                    // Where nothing counts yet, there is nothing to be read.
+                    let Ok(said) = said(&dtraf, backend) else { return Ok(None) };
+                    let is_counted = |member: &Member| Ok(said.total(&member.name)?.is_some());
+                    let counted = crowd.members().iter().map(is_counted).collect::<Result<Vec<_>>>()?;
+                    Ok(counted.into_iter().all(|counted| counted).then_some(()))
                 })?;
-                Ok(Running::Dtraf(dtraf, daemon))
+                Ok(Running::Dtraf { dtraf, daemon, backend })
             }
             Self::ByHand => {
                 crowd.host().restore_rules(pair.variant.restore(), &rules(crowd)?)?;
@@ -125,8 +139,11 @@ impl Counting {
     }
 }
 
-fn count(report: &Report) -> usize {
-    report.containers.iter().filter(|container| container.figures().is_ok()).count()
+/// In the figures that every backend knows.
+fn said(dtraf: &Dtraf<'_>, backend: &str) -> Result<Ruled> {
+    let said = Ruled::read(&dtraf.run(&["stats", "--format=json", "--backend", backend])?)?;
+    ensure!(said.backend == backend, "{} counts instead of {backend}", said.backend);
+    Ok(said)
 }
 
 fn rules(crowd: &Crowd) -> Result<String> {
@@ -144,7 +161,7 @@ impl Running<'_> {
     /// While the answer lives, dtraf sleeps.
     pub(super) fn sleep(&self) -> Result<Asleep<'_>> {
         let daemon = match self {
-            Self::Dtraf(_, daemon) => Some(daemon),
+            Self::Dtraf { daemon, .. } => Some(daemon),
             Self::ByHand => None,
         };
         if let Some(daemon) = daemon {
@@ -155,12 +172,12 @@ impl Running<'_> {
 
     /// What dtraf has counted for the flooded container: what cost nothing because it did nothing is found out.
     pub(super) fn counted(&mut self, pair: &Pair, received: u64) -> Result<Option<u64>> {
-        let Self::Dtraf(dtraf, daemon) = self else { return Ok(None) };
+        let Self::Dtraf { dtraf, daemon, backend } = self else { return Ok(None) };
         ensure!(!daemon.process.is_over()?, "dtraf ended while it was measured");
         let name = &target(pair.counted()).name;
         let counted = eventually("dtraf to have counted what was sent", Duration::from_secs(20), || {
-            let skbs = dtraf.stats()?.container(name)?.figures()?.total.rx.skbs;
-            Ok((skbs >= received).then_some(skbs))
+            let total = said(dtraf, backend)?.total(name)?.unwrap_or_default();
+            Ok((total.rx.packets >= received).then_some(total.rx.packets))
         })?;
         Ok(Some(counted))
     }
@@ -175,5 +192,22 @@ impl Drop for Asleep<'_> {
             // One that has ended meanwhile is found when it is asked for.
             drop(daemon.process.resume());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setup_is_called_by_its_name_or_its_kind() {
+        let chosen = |name: &str| -> Vec<String> {
+            let all = all().into_iter().filter(|setup| setup.is_called(name));
+            all.map(|setup| setup.name).collect()
+        };
+        assert_eq!(chosen("ebpf-10"), ["ebpf-10"]);
+        assert_eq!(chosen("nft"), ["nft-10", "nft-100", "nft-1000"]);
+        assert_eq!(chosen("by-hand"), ["by-hand-1000"]);
+        assert_eq!(chosen("eb"), [""; 0]);
     }
 }

@@ -33,14 +33,15 @@ impl Answers {
                 say(format!("/containers/{name}/json"), &answer);
             }
         }
-        let all = networks.iter().map(|network| (network, described(network)));
-        let all: Vec<(&Network, Value)> = all.collect();
-        for (network, answer) in &all {
+        // A list says nothing of who is connected.
+        say("/networks".to_owned(), &networks.iter().map(|network| described(network, &json!({}))).collect());
+        for (number, network) in networks.iter().enumerate() {
+            let own = members.iter().filter(|member| member.network == number);
+            let answer = described(network, &own.map(connected).collect());
             for name in [&network.id, &network.name] {
-                say(format!("/networks/{name}"), answer);
+                say(format!("/networks/{name}"), &answer);
             }
         }
-        say("/networks".to_owned(), &all.into_iter().map(|(_, answer)| answer).collect());
         by_path.insert("/_ping".to_owned(), Bytes::from_static(b"OK"));
         Ok(Self { by_path })
     }
@@ -154,7 +155,18 @@ fn inspected(mut answer: Value, member: &Member, network: &Network) -> Value {
     answer
 }
 
-fn described(network: &Network) -> Value {
+fn connected(member: &Member) -> (String, Value) {
+    let endpoint = json!({
+        "Name": member.name,
+        "EndpointID": member.id,
+        "MacAddress": mac(member),
+        "IPv4Address": format!("{}/{}", member.address, Network::PREFIX_LENGTH),
+        "IPv6Address": "",
+    });
+    (member.id.clone(), endpoint)
+}
+
+fn described(network: &Network, connected: &Value) -> Value {
     json!({
         "Name": network.name,
         "Id": network.id,
@@ -172,7 +184,7 @@ fn described(network: &Network) -> Value {
         "Ingress": false,
         "ConfigFrom": { "Network": "" },
         "ConfigOnly": false,
-        "Containers": {},
+        "Containers": connected,
         "Options": { "com.docker.network.bridge.name": network.bridge },
         "Labels": {},
     })
