@@ -73,7 +73,9 @@ struct Figures {
     /// Packets that were received while something counted, and those that dtraf says it has counted.
     received: u64,
     counted: Option<u64>,
-    /// For which share of the time the forwarding CPU worked for others.
+    /// For which share of the time the forwarding CPU waited for the sender.
+    idle: f64,
+    /// For which share of the time it worked for others.
     stolen: f64,
     pairs: Vec<(Round, Round)>,
 }
