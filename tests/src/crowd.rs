@@ -87,6 +87,11 @@ impl Crowd {
         Ok(counters(&self.place(member), Member::LINK)?.transmitted)
     }
 
+    /// How many packets the host's end of a member's interface had for it and could not hand on.
+    pub fn dropped(&self, member: &Member) -> Result<u64> {
+        Ok(counters(&self.host, &member.veth)?.received.dropped)
+    }
+
     /// Lets one CPU do all that the host does with what arrives from outside.
     ///
     /// Else it is done by the CPU that sends, in its stead, and no more is ever sent than is forwarded.

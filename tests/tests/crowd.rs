@@ -9,7 +9,8 @@ use dtraf_tests::report::Report;
 use dtraf_tests::traffic::Flood;
 use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, HostState, Namespaces, eventually};
 
-const MEMBERS: usize = 100;
+/// Enough for a list; each costs some ten milliseconds a hook to attach.
+const MEMBERS: usize = 20;
 
 #[test]
 fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
@@ -22,7 +23,7 @@ fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
     let once = Report::read(&dtraf.run(&["run", "--once", "--format=json"])?)?;
     assert_eq!(counted(&once), MEMBERS);
     let running = dtraf.start(&["run", "--headless"])?;
-    eventually("all to be counted", Duration::from_secs(20), || {
+    eventually("all to be counted", Duration::from_secs(60), || {
         Ok((counted(&dtraf.stats()?) == MEMBERS).then_some(()))
     })?;
     a_flood_is_forwarded_and_counted(&crowd, &dtraf)?;
@@ -31,22 +32,26 @@ fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
     assert_eq!(HostState::read()?.links, before.links, "the crowd's links are its own");
     drop(crowd);
     assert_eq!(HostState::read()?, before);
-    assert!(namespaces.members()?.is_empty());
+    eventually("the end of the crowd's namespaces", Duration::from_secs(20), || {
+        Ok(namespaces.members()?.is_empty().then_some(()))
+    })?;
     Ok(())
 }
 
 fn a_flood_is_forwarded_and_counted(crowd: &Crowd, dtraf: &Dtraf<'_>) -> Result<()> {
     let member = &crowd.members()[MEMBERS - 1];
-    let before = crowd.received(member)?;
+    // Before its container's end was up, and so before dtraf came, the host's end handed on nothing.
+    let never = crowd.dropped(member)?;
     let flood = Flood { size: 18, time: Duration::from_millis(100), cpu: None };
     let sent = crowd.outside().place().flood(crowd.sink(member), &flood)?.sent;
     assert!(sent > 0);
-    eventually("the flood's last packet", Duration::from_secs(5), || {
-        let received = crowd.received(member)?.packets - before.packets;
+    eventually("the books to balance with the interface's", Duration::from_secs(20), || {
         let figures = dtraf.stats()?.container(&member.name)?.figures()?;
+        let (total, shortfall) = (figures.total.rx.packets, figures.shortfall.rx.skbs);
+        // What the host's end could not hand on has passed dtraf's hook all the same.
+        let passed = crowd.received(member)?.packets + crowd.dropped(member)? - never;
         let port = figures.port("udp", Crowd::SINK_PORT, "server").rx.packets;
-        // An answer to an ARP question comes on top; what is too much for the way is lost on it.
-        Ok((port > 0 && (port..=port + 2).contains(&received) && received <= sent + 2).then_some(()))
+        Ok((total + shortfall == passed && (1..=sent).contains(&port)).then_some(()))
     })
 }
 

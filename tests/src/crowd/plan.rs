@@ -98,3 +98,26 @@ pub fn members(count: usize) -> Vec<Member> {
 fn id(number: u64) -> String {
     format!("{:012x}{number:052x}", number.wrapping_mul(SPREAD) & 0xffff_ffff_ffff)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_members_of_the_largest_crowd_share_a_name() {
+        const COUNT: usize = 2000;
+        let (members, networks) = (members(COUNT), networks(COUNT));
+        for (what, name) in [
+            ("id", (|member: &Member| member.id.clone()) as fn(&Member) -> String),
+            ("name", |member| member.name.clone()),
+            ("address", |member| member.address.to_string()),
+            ("link", |member| member.veth.clone()),
+            ("handle", Member::sandbox),
+        ] {
+            assert_eq!(members.iter().map(name).collect::<HashSet<_>>().len(), COUNT, "{what}");
+        }
+        assert!(members.iter().all(|member| member.address != networks[member.network].gateway));
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use dtraf_tests::Patience;
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ impl Worked {
             .context("read /proc/stat")?;
         // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
         let [_, _, _, idle, waiting, _, softirq, _, ..] = numbers[..] else {
-            anyhow::bail!("/proc/stat has {} numbers for {name}", numbers.len());
+            bail!("/proc/stat has {} numbers for {name}", numbers.len());
         };
         let all = numbers.iter().take(8).sum();
         Ok(Self { softirq, idle: idle + waiting, all })

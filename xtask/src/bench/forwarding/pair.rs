@@ -3,6 +3,7 @@
 //! Both stand at the same time, so that rounds with and without can follow each other at once: what disturbs the machine
 //! disturbs both. Taking programs off a thousand interfaces and putting them back would take a minute each time.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -27,7 +28,7 @@ pub(super) struct Pair {
     counted: Crowd,
     time: Duration,
     pub(super) variant: Variant,
-    pub(super) program: std::path::PathBuf,
+    pub(super) program: PathBuf,
 }
 
 /// One flood.

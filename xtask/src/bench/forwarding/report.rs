@@ -10,14 +10,14 @@ use super::{Figures, Forwarding, Ratio, Side, Spread};
 /// Stands with the figures wherever they go.
 pub(super) const METHOD: &str = "\
 Two crowds of namespaces stand side by side, each a Docker host with one veth on a bridge for every container; in one of \
-them something counts. An outside namespace floods the last container with UDP in 64-byte frames: one CPU sends, \
-another (by RPS) does everything behind the wire: forwarding, rules, bridge, veth and the container's socket. Sending \
-waits for the forwarding CPU, so that CPU's pace is what is measured; nothing is tracked or translated. Rounds without and \
-with counting follow each other at once and change places every time; while the plain crowd is flooded, dtraf is \
-stopped. Packets are those that the container's own interface received. Each ratio is of two neighbouring rounds; the \
-median of them counts, the range stands behind it. \"By CPU time\" is the same by the time that the forwarding CPU spent \
-in the network's interrupts: others on the machine may take that CPU from it, and disturb rates, but not this. The calibration is the same comparison before anything counted: \
-differences as small as its own say nothing.";
+them something counts. An outside namespace floods the last container with UDP in 64-byte frames: one CPU sends, another \
+(by RPS) does everything behind the wire: forwarding, rules, bridge, veth and the container's socket. Sending waits for \
+the forwarding CPU, so that CPU's pace is what is measured; nothing is tracked or translated. Rounds without and with \
+counting follow each other at once and change places every time; while the plain crowd is flooded, dtraf is stopped. \
+Packets are those that the container's own interface received. Each ratio is of two neighbouring rounds; the median of \
+them counts, the range stands behind it. \"By CPU time\" is the same by the time that the forwarding CPU spent in the \
+network's interrupts: others on the machine may take that CPU from it, and disturb rates, but not this. The calibration \
+is the same comparison before anything counted: differences as small as its own say nothing.";
 
 /// A forwarding CPU that is idle for longer was waiting for the sender: rates are the sender's then.
 const IDLE: f64 = 0.1;
