@@ -23,7 +23,7 @@ fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
     let once = Report::read(&dtraf.run(&["run", "--once", "--format=json"])?)?;
     assert_eq!(counted(&once), MEMBERS);
     let running = dtraf.start(&["run", "--headless"])?;
-    eventually("all to be counted", Duration::from_secs(60), || {
+    eventually("all to be counted", Duration::from_mins(1), || {
         Ok((counted(&dtraf.stats()?) == MEMBERS).then_some(()))
     })?;
     a_flood_is_forwarded_and_counted(&crowd, &dtraf)?;

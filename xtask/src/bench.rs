@@ -5,6 +5,7 @@
 
 mod figures;
 mod forwarding;
+mod ledger;
 mod machine;
 
 use std::fs;
@@ -19,6 +20,7 @@ use crate::command::run;
 use crate::packages::{BENCH, LAB, ensure};
 use crate::workspace::Workspace;
 use forwarding::Forwarding;
+use ledger::Ledger;
 use machine::Machine;
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +40,8 @@ pub(crate) struct Args {
 enum Bench {
     /// How many packets a host forwards, with dtraf and without
     Forwarding(forwarding::Args),
+    /// How large a year's ledger is, and how long a month's report takes
+    Ledger,
 }
 
 /// What is written for programs. Fields may be added; what changes a field's meaning changes `version`.
@@ -46,6 +50,7 @@ struct Results {
     version: u32,
     machine: Machine,
     forwarding: Option<Forwarding>,
+    ledger: Option<Ledger>,
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -58,16 +63,26 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
         cargo.current_dir(workspace.root()).args(["build", "--release", "--package", package]);
         run(&mut cargo)?;
     }
-    let mut results = Results { version: 1, machine: Machine::read()?, forwarding: None };
+    let mut results = Results { version: 1, machine: Machine::read()?, forwarding: None, ledger: None };
     let all = forwarding::Args::default();
-    let chosen = match &args.bench {
-        Some(Bench::Forwarding(chosen)) => chosen,
-        None => &all,
+    let forwarding = match &args.bench {
+        Some(Bench::Forwarding(chosen)) => Some(chosen),
+        Some(Bench::Ledger) => None,
+        None => Some(&all),
     };
-    let measured = forwarding::measure(workspace, chosen)?;
-    println!("\n{}\n{measured}", results.machine);
-    let failed = measured.failed();
-    results.forwarding = Some(measured);
+    println!("\n{}", results.machine);
+    if matches!(args.bench, None | Some(Bench::Ledger)) {
+        let measured = ledger::measure(workspace)?;
+        println!("\n{measured}");
+        results.ledger = Some(measured);
+    }
+    let mut failed = 0;
+    if let Some(chosen) = forwarding {
+        let measured = forwarding::measure(workspace, chosen)?;
+        println!("\n{measured}");
+        failed = measured.failed();
+        results.forwarding = Some(measured);
+    }
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&results)? + "\n";
         fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
