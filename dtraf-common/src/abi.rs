@@ -7,7 +7,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this file, of [`crate::key`] and of the order of [`Direction`], [`Scope`] and [`Bucket`].
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Map names, as in the object file and in the pin directory.
 pub mod maps {
@@ -25,9 +25,10 @@ pub mod maps {
     pub const COUNTERS: &str = "COUNTERS";
     /// Array of [`super::AskedPorts`], by slot: UDP ports that somebody outside asked lately.
     pub const ASKED: &str = "ASKED";
-    /// Two [`super::ScopeRoots`], IPv4 and IPv6: scopes that the first 16 bits of an address decide.
-    pub const SCOPE_ROOTS: &str = "SCOPE_ROOTS";
-    /// LPM trie over 16-byte addresses (IPv4 as `::ffff:a.b.c.d`) -> scope, for what the roots leave open.
+    /// [`super::ScopePage`]s: scopes that the first 16 bits of an address decide, one page for each [`super::Family`];
+    /// then the blocks, for values that need 16 bits more.
+    pub const SCOPE_PAGES: &str = "SCOPE_PAGES";
+    /// LPM trie over 16-byte addresses (IPv4 as `::ffff:a.b.c.d`) -> scope, for what the pages leave open.
     pub const SCOPES: &str = "SCOPES";
     /// One `u64`: trace records that may still be sent; user space refills it.
     pub const TRACE_BUDGET: &str = "TRACE_BUDGET";
@@ -45,7 +46,7 @@ pub mod maps {
         CLAIMS,
         COUNTERS,
         ASKED,
-        SCOPE_ROOTS,
+        SCOPE_PAGES,
         SCOPES,
         TRACE_BUDGET,
         GEOMETRY,
@@ -338,16 +339,31 @@ pub struct AskedPorts {
 }
 const _: () = assert!(size_of::<AskedPorts>() == 256);
 
-/// Scope by the first 16 bits of an address, or [`ScopeRoots::UNDECIDED`].
+/// Scope by 16 bits of an address, or [`ScopePage::UNDECIDED`]; in a family's page also where the block of the next 16
+/// bits is.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct ScopeRoots {
+pub struct ScopePage {
     pub scopes: [u8; 65536],
 }
 
-impl ScopeRoots {
-    /// The trie must be asked.
+const _: () = assert!(size_of::<ScopePage>() == 65536);
+
+impl ScopePage {
+    /// Values from here on are no scopes, but the numbers of blocks.
+    pub const FIRST_BLOCK: u8 = 16;
+    /// The first number beyond: 32 are room for the networks that Docker makes by itself, and as many more.
+    pub const NO_BLOCK: u8 = 48;
+    /// The trie must be asked. A number that no block has.
     pub const UNDECIDED: u8 = 255;
+    /// Pages in the map.
+    pub const COUNT: u32 = Self::block(Self::NO_BLOCK);
+
+    /// Where the page of a block is.
+    #[inline(always)]
+    pub const fn block(number: u8) -> u32 {
+        Family::ALL.len() as u32 + number.wrapping_sub(Self::FIRST_BLOCK) as u32
+    }
 }
 
 /// Longest container name kept in a [`MeterRecord`], in bytes.

@@ -67,14 +67,13 @@ impl Address {
         Self([0, 0, 0xffff_u32.to_be(), address])
     }
 
-    /// The first 16 bits of the address proper, the index into the scope roots.
+    /// The first 32 bits of the address proper: two indexes into the scope pages.
     #[inline(always)]
-    pub const fn first_16_bits(&self, family: Family) -> u16 {
-        let word = match family {
+    pub const fn first_32_bits(&self, family: Family) -> u32 {
+        u32::from_be(match family {
             Family::V4 => self.0[3],
             Family::V6 => self.0[0],
-        };
-        (u32::from_be(word) >> 16) as u16
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use aya_ebpf::Global;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie};
 use dtraf_common::abi::{
-    AskedPorts, Geometry, Interface, KeySet, MeterRecord, PortCounters, ScopeRoots, SlotState, SlotTotals,
+    AskedPorts, Geometry, Interface, KeySet, MeterRecord, PortCounters, ScopePage, SlotState, SlotTotals,
 };
 use dtraf_common::packet::Address;
 
@@ -28,7 +28,7 @@ pub(crate) static COUNTERS: Array<PortCounters> = Array::with_max_entries(1, MAP
 #[map]
 pub(crate) static ASKED: Array<AskedPorts> = Array::with_max_entries(1, 0);
 #[map]
-pub(crate) static SCOPE_ROOTS: Array<ScopeRoots> = Array::with_max_entries(2, 0);
+pub(crate) static SCOPE_PAGES: Array<ScopePage> = Array::with_max_entries(ScopePage::COUNT, 0);
 #[map]
 pub(crate) static SCOPES: LpmTrie<Address, u8> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
 #[map]

@@ -1,13 +1,13 @@
 //! What the kernel side knows of a container and its surroundings, from the maps that user space fills.
 
 use aya_ebpf::maps::lpm_trie::Key;
-use dtraf_common::abi::{ASKED_WAYS, Family, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopeRoots};
+use dtraf_common::abi::{ASKED_WAYS, Family, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopePage};
 use dtraf_common::decide::Knowledge;
 use dtraf_common::key::ServedKey;
 use dtraf_common::packet::Address;
 
 use crate::forget::Unknown;
-use crate::maps::{ASKED, INTERFACE_COUNT, INTERFACES, SCOPE_ROOTS, SCOPES};
+use crate::maps::{ASKED, INTERFACE_COUNT, INTERFACES, SCOPE_PAGES, SCOPES};
 use crate::table;
 
 /// A container's interface, as user space registered it.
@@ -37,16 +37,16 @@ pub(crate) fn registered(ifindex: u32, unknown: Unknown) -> Registered {
 impl Knowledge for Registered {
     #[inline(always)]
     fn scope(&self, family: Family, address: &Address) -> Scope {
-        let Some(roots) = SCOPE_ROOTS.get(family as u32) else {
-            return Scope::Other;
-        };
         // The verifier of Linux 6.12 and before does not know that 16 bits in another order are 16 bits. The compiler
         // does, and would not cut them off.
-        let root = self.unknown.forget(u64::from(address.first_16_bits(family))) as u16;
-        let raw = match roots.scopes[usize::from(root)] {
-            ScopeRoots::UNDECIDED => longest_prefix(address),
-            decided => decided,
-        };
+        let bits = self.unknown.forget(u64::from(address.first_32_bits(family))) as u32;
+        let mut raw = look_up(family as u32, bits >> 16);
+        if raw >= ScopePage::FIRST_BLOCK {
+            raw = look_up(ScopePage::block(raw), bits & 0xffff);
+            if raw >= ScopePage::FIRST_BLOCK {
+                raw = longest_prefix(address);
+            }
+        }
         Scope::try_from(self.unknown.forget(u64::from(raw)) as u8).unwrap_or(Scope::Other)
     }
 
@@ -65,6 +65,12 @@ impl Knowledge for Registered {
     fn mac(&self) -> u64 {
         self.mac
     }
+}
+
+/// What a page of scopes says; one that is not there knows nothing.
+#[inline(always)]
+fn look_up(page: u32, bits: u32) -> u8 {
+    SCOPE_PAGES.get(page).map_or(ScopePage::UNDECIDED, |page| page.scopes[bits as usize])
 }
 
 /// Scope of an address by the trie; what it does not know is the internet.

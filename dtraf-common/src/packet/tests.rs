@@ -60,7 +60,7 @@ fn ports_and_addresses_are_in_the_containers_view() {
     let received = walk(&bytes[..], Direction::Received).unwrap();
     assert_eq!(ports(&received), (50000, 80));
     assert_eq!(received.remote.0[3], u32::from_ne_bytes([172, 17, 0, 2]));
-    assert_eq!(received.remote.first_16_bits(Family::V4), 0xac11);
+    assert_eq!(received.remote.first_32_bits(Family::V4) >> 16, 0xac11);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn extension_headers_are_walked_over() {
     let frame = sent(&bytes);
     assert_eq!(ports(&frame), (443, 50000));
     assert_eq!((frame.protocol, frame.header_bytes), (6, 40 + 8 + 16 + 8 + 12 + 8 + 20));
-    assert_eq!(frame.remote.first_16_bits(Family::V6), 0x2001);
+    assert_eq!(frame.remote.first_32_bits(Family::V6) >> 16, 0x2001);
 }
 
 #[test]

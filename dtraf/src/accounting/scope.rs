@@ -1,12 +1,13 @@
 //! Who the other end of a conversation is, by its address.
 //!
-//! Prefixes with scopes are compiled into two tables: for each value of an address's first 16 bits either a scope or "look
-//! further", and the prefixes to look further in. Most traffic is decided by the first table.
+//! Prefixes with scopes are compiled into pages: for each value of an address's first 16 bits either a scope, or the block
+//! that says the same for the next 16 bits, or "look further"; and into the prefixes to look further in. Two looks decide
+//! nearly all traffic, all of IPv4 included unless there are more networks than blocks.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dtraf_common::abi::{Family, Scope, ScopeRoots};
+use dtraf_common::abi::{Family, Scope, ScopePage};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::inventory::{Inventory, Network};
@@ -48,22 +49,46 @@ impl Scopes {
         self.prefixes.iter().map(|(prefix, scope)| (mapped(prefix), *scope)).collect()
     }
 
-    /// For each value of the first 16 bits: the scope, or [`ScopeRoots::UNDECIDED`].
-    pub(crate) fn roots(&self, family: Family) -> Vec<u8> {
-        let mut roots = vec![Scope::Internet as u8; 1 << 16];
+    /// The pages, in the map's order: one for each family, then the blocks.
+    pub(crate) fn pages(&self) -> Vec<Vec<u8>> {
+        let mut pages: Vec<_> = Family::ALL.iter().map(|family| self.page(*family, None)).collect();
+        for family in Family::ALL {
+            for first in 0..=u16::MAX {
+                let number = usize::from(ScopePage::FIRST_BLOCK) + pages.len() - Family::ALL.len();
+                let there = &mut pages[family as usize][usize::from(first)];
+                if *there == ScopePage::UNDECIDED
+                    && let Ok(number @ ..ScopePage::NO_BLOCK) = u8::try_from(number)
+                {
+                    *there = number;
+                    pages.push(self.page(family, Some(first)));
+                }
+            }
+        }
+        pages
+    }
+
+    /// By the first 16 bits of an address; or by the next 16 bits, of those that begin with `first`.
+    fn page(&self, family: Family, first: Option<u16>) -> Vec<u8> {
+        let begin = if first.is_some() { 16 } else { 0 };
+        let mut page = vec![Scope::Internet as u8; 1 << 16];
         // Shorter prefixes first, so that longer ones overwrite them.
         let mut prefixes: Vec<_> =
             self.prefixes.iter().filter(|(prefix, _)| family_of(prefix) == family).collect();
         prefixes.sort_by_key(|(prefix, _)| prefix.prefix_len());
         for (prefix, scope) in prefixes {
-            let first = usize::from(first_16_bits(prefix.network()));
-            let (count, value) = match prefix.prefix_len() {
-                length @ 0..=16 => (1 << (16 - length), *scope as u8),
-                _ => (1, ScopeRoots::UNDECIDED),
-            };
-            roots[first..first + count].fill(value);
+            let length = prefix.prefix_len();
+            let [own, next] = first_segments(prefix.network());
+            let is_within =
+                first.is_none_or(|first| (first ^ own).leading_zeros() >= u32::from(length.min(16)));
+            let own = if first.is_some() { next } else { own };
+            match length.saturating_sub(begin) {
+                _ if !is_within => {}
+                0 => page.fill(*scope as u8),
+                more @ 1..=16 => page[usize::from(own)..][..1 << (16 - more)].fill(*scope as u8),
+                _ => page[usize::from(own)] = ScopePage::UNDECIDED,
+            }
         }
-        roots
+        page
     }
 }
 
@@ -110,10 +135,17 @@ fn family_of(prefix: &IpNet) -> Family {
     }
 }
 
-fn first_16_bits(address: IpAddr) -> u16 {
+/// The first 32 bits of an address, in two halves.
+fn first_segments(address: IpAddr) -> [u16; 2] {
     match address {
-        IpAddr::V4(address) => u16::from_be_bytes([address.octets()[0], address.octets()[1]]),
-        IpAddr::V6(address) => address.segments()[0],
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+        }
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            [first, second]
+        }
     }
 }
 
@@ -149,12 +181,20 @@ mod tests {
         Scopes::new(&docker(), host, &[("198.51.100.0/24".parse().unwrap(), Scope::Lan)])
     }
 
-    /// As the kernel does it: the root, then the longest prefix in the trie.
+    /// As the kernel does it: one page or two, then the longest prefix in the trie.
     fn look_up(scopes: &Scopes, address: IpAddr) -> Scope {
         let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
-        let root = scopes.roots(family)[usize::from(first_16_bits(address))];
-        if root != ScopeRoots::UNDECIDED {
-            return Scope::try_from(root).unwrap();
+        let pages = scopes.pages();
+        let at = |page: u32, bits: u16| {
+            pages.get(page as usize).map_or(ScopePage::UNDECIDED, |page| page[usize::from(bits)])
+        };
+        let [first, second] = first_segments(address);
+        let mut raw = at(family as u32, first);
+        if raw >= ScopePage::FIRST_BLOCK {
+            raw = at(ScopePage::block(raw), second);
+        }
+        if raw < ScopePage::FIRST_BLOCK {
+            return Scope::try_from(raw).unwrap();
         }
         let (bytes, _) = mapped(&IpNet::from(address));
         let holds = |(prefix, length): &([u8; 16], u32)| {
@@ -202,13 +242,49 @@ mod tests {
         }
     }
 
+    #[test]
+    fn more_networks_than_blocks_are_left_to_the_trie() {
+        let host = (0..=255).map(|number| IpAddr::from([9, number, 0, 1]));
+        let scopes = Scopes::new(&docker(), host, &[]);
+        assert_eq!(scopes.pages().len(), ScopePage::COUNT as usize);
+        for (address, scope) in
+            [("9.1.0.1", Scope::Host), ("9.255.0.1", Scope::Host), ("9.255.0.2", Scope::Internet)]
+        {
+            assert_eq!(look_up(&scopes, address.parse().unwrap()), scope, "{address}");
+        }
+    }
+
+    #[test]
+    fn two_looks_decide_every_address_of_an_ordinary_host_by_ipv4() {
+        let pages = scopes().pages();
+        let blocks = pages[Family::V4 as usize].iter().filter(|raw| **raw >= ScopePage::FIRST_BLOCK);
+        let blocks: Vec<_> = blocks.map(|number| &pages[ScopePage::block(*number) as usize]).collect();
+        assert!(!blocks.is_empty() && blocks.into_iter().flatten().all(|raw| *raw < ScopePage::FIRST_BLOCK));
+    }
+
+    /// An address that shares as many of its first bits with another as is said, and the rest of a third.
+    fn beside(other: u128, shared: u32, rest: u128) -> u128 {
+        let mask = u128::MAX.checked_shr(shared).unwrap_or(0);
+        other & !mask | rest & mask
+    }
+
     proptest! {
         #[test]
-        fn the_roots_never_contradict_the_prefixes(address: u32, prefix: u32, length in 0u8..=32, raw in 0u8..6) {
-            let user = Ipv4Net::new(Ipv4Addr::from(prefix), length).unwrap();
+        fn the_pages_never_contradict_the_prefixes(
+            v4: bool, prefix: u128, length in 0u8..=128, raw in 0u8..6, shared in 0u32..=128, rest: u128,
+        ) {
+            let address = beside(prefix, shared, rest);
+            let net = |address: u128, length: u8| {
+                if v4 {
+                    let address = Ipv4Addr::from(u32::try_from(address >> 96).unwrap());
+                    IpNet::V4(Ipv4Net::new(address, length / 4).unwrap())
+                } else {
+                    IpNet::V6(Ipv6Net::new(Ipv6Addr::from(address), length).unwrap())
+                }
+            };
             let scope = Scope::try_from(raw).unwrap();
-            let scopes = Scopes::new(&docker(), [], &[(IpNet::V4(user), scope)]);
-            let address = IpAddr::V4(Ipv4Addr::from(address));
+            let scopes = Scopes::new(&docker(), [], &[(net(prefix, length), scope)]);
+            let address = net(address, 128).addr();
             let longest = scopes.prefixes.iter().filter(|(prefix, _)| prefix.contains(&address))
                 .max_by_key(|(prefix, _)| prefix.prefix_len());
             prop_assert_eq!(look_up(&scopes, address), longest.map_or(Scope::Internet, |(_, scope)| *scope));

@@ -5,8 +5,8 @@ use std::path::Path;
 use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, Map, MapData, MapInfo};
 use dtraf_common::abi::{
-    AskedPorts, Geometry, Interface, KeySet, LAYOUT_VERSION, MeterRecord, PortCounters, ScopeRoots,
-    SlotState, SlotTotals, maps,
+    AskedPorts, Geometry, Interface, KeySet, LAYOUT_VERSION, MeterRecord, PortCounters, ScopePage, SlotState,
+    SlotTotals, maps,
 };
 
 use super::error::EbpfError;
@@ -21,7 +21,7 @@ pub(super) struct Maps {
     pub(super) slots: Array<MapData, Plain<SlotState>>,
     pub(super) claims: HashMap<MapData, u32, u64>,
     pub(super) asked: Array<MapData, Plain<AskedPorts>>,
-    pub(super) scope_roots: Array<MapData, [u8; size_of::<ScopeRoots>()]>,
+    pub(super) scope_pages: Array<MapData, [u8; size_of::<ScopePage>()]>,
     pub(super) scopes: LpmTrie<MapData, [u8; 16], u8>,
     pub(super) trace_budget: Array<MapData, u64>,
     pub(super) meters: Array<MapData, Plain<MeterRecord>>,
@@ -80,7 +80,10 @@ impl Maps {
             slots: typed(maps::SLOTS, array(maps::SLOTS, size_of::<SlotState>(), slots)?)?,
             claims: typed(maps::CLAIMS, Map::HashMap(opened(maps::CLAIMS, 8, geometry.positions())?))?,
             asked: typed(maps::ASKED, array(maps::ASKED, size_of::<AskedPorts>(), slots)?)?,
-            scope_roots: typed(maps::SCOPE_ROOTS, array(maps::SCOPE_ROOTS, size_of::<ScopeRoots>(), 2)?)?,
+            scope_pages: typed(
+                maps::SCOPE_PAGES,
+                array(maps::SCOPE_PAGES, size_of::<ScopePage>(), ScopePage::COUNT)?,
+            )?,
             scopes: typed(maps::SCOPES, Map::LpmTrie(open(&pins.map(maps::SCOPES))?))?,
             trace_budget: typed(maps::TRACE_BUDGET, array(maps::TRACE_BUDGET, 8, 1)?)?,
             meters: typed(maps::METERS, array(maps::METERS, size_of::<MeterRecord>(), slots)?)?,

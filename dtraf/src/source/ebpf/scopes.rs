@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aya::maps::lpm_trie::Key;
-use dtraf_common::abi::{Family, maps};
+use dtraf_common::abi::{Family, ScopePage, maps};
 
 use super::error::EbpfError;
 use super::load::Counting;
+use super::read::wait_for_programs;
 use crate::accounting::scope::Scopes;
 
 /// What this process has written.
@@ -37,9 +38,7 @@ impl Counting {
                 self.maps.scopes.insert(&key, *scope as u8, 0).map_err(failed)?;
             }
         }
-        for family in Family::ALL {
-            self.write_roots(family, &scopes)?;
-        }
+        self.write_pages(&scopes)?;
         for (address, length) in present.keys().filter(|key| !wanted.contains_key(key)) {
             self.maps.scopes.remove(&Key::new(*length, *address)).map_err(failed)?;
         }
@@ -47,12 +46,29 @@ impl Counting {
         Ok(())
     }
 
-    fn write_roots(&mut self, family: Family, scopes: &Scopes) -> Result<(), EbpfError> {
-        let roots = scopes.roots(family).into_boxed_slice();
-        let roots: Box<[u8; 1 << 16]> = roots.try_into().expect("one scope for each value of 16 bits");
-        self.maps
-            .scope_roots
-            .set(family as u32, *roots, 0)
-            .map_err(|source| EbpfError::Map { map: maps::SCOPE_ROOTS, source })
+    /// The trie must have all of `scopes`: while blocks change what they are for, everything in them is looked up there.
+    fn write_pages(&mut self, scopes: &Scopes) -> Result<(), EbpfError> {
+        let pages = scopes.pages();
+        let (families, blocks) = pages.split_at(Family::ALL.len());
+        for (family, page) in (0..).zip(families) {
+            let undecided =
+                |raw: &u8| if *raw < ScopePage::FIRST_BLOCK { *raw } else { ScopePage::UNDECIDED };
+            self.write_page(family, &page.iter().map(undecided).collect::<Vec<_>>())?;
+        }
+        wait_for_programs()?;
+        for (number, block) in (ScopePage::FIRST_BLOCK..).zip(blocks) {
+            self.write_page(ScopePage::block(number), block)?;
+        }
+        for (family, page) in (0..).zip(families) {
+            self.write_page(family, page)?;
+        }
+        Ok(())
+    }
+
+    fn write_page(&mut self, number: u32, scopes: &[u8]) -> Result<(), EbpfError> {
+        let page: &[u8; size_of::<ScopePage>()] =
+            scopes.try_into().expect("one scope for each value of 16 bits");
+        let written = self.maps.scope_pages.set(number, page, 0);
+        written.map_err(|source| EbpfError::Map { map: maps::SCOPE_PAGES, source })
     }
 }
