@@ -359,10 +359,16 @@ impl ScopePage {
     /// Pages in the map.
     pub const COUNT: u32 = Self::block(Self::NO_BLOCK);
 
+    /// Each has a page of its own, before those of blocks.
+    const FAMILIES: u32 = {
+        assert!(Family::ALL.len() == 2);
+        2
+    };
+
     /// Where the page of a block is.
     #[inline(always)]
     pub const fn block(number: u8) -> u32 {
-        Family::ALL.len() as u32 + number.wrapping_sub(Self::FIRST_BLOCK) as u32
+        Self::FAMILIES + number.wrapping_sub(Self::FIRST_BLOCK) as u32
     }
 }
 
