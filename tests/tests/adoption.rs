@@ -12,7 +12,7 @@ use dtraf_tests::report::Report;
 use dtraf_tests::{Container, Dtraf, Kernel, Outside, Process, Shared, eventually};
 use rustix::process::Signal;
 
-const PINS: &str = "/sys/fs/bpf/dtraf/1";
+const PINS: &str = "/sys/fs/bpf/dtraf/2";
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn served<'a>(lab: &'a Shared, name: &str, host_port: u16) -> Result<(Container<'a>, Process)> {

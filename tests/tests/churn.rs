@@ -34,7 +34,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     let busy = lab.container("busy").publish("8080:80").start()?;
     let _busy = busy.place()?.serve_tcp(80)?;
     audited(&dtraf, &busy)?;
-    let links = names(host, "/sys/fs/bpf/dtraf/1/links")?;
+    let links = names(host, "/sys/fs/bpf/dtraf/2/links")?;
     let qdiscs = host.run("tc", &["qdisc", "show"])?;
 
     let tap = Tap::client(outside, Outside::LINK, 9000)?;
@@ -54,7 +54,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     let captured = tap.finish()?;
     audited(&dtraf, &busy).context("the one that stayed")?;
     only_slots_of(&dtraf, "busy")?;
-    assert_eq!(names(host, "/sys/fs/bpf/dtraf/1/links")?, links, "links of interfaces that are gone");
+    assert_eq!(names(host, "/sys/fs/bpf/dtraf/2/links")?, links, "links of interfaces that are gone");
     assert_eq!(host.run("tc", &["qdisc", "show"])?, qdiscs);
 
     let last = last_report(&running.stop(Signal::TERM)?.lines)?;
@@ -104,7 +104,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     busy.remove()?;
     let _running = counting(&dtraf, &[])?;
     eventually("the last slot to be freed", Duration::from_secs(20), || {
-        Ok((dtraf.stats()?.containers.is_empty() && names(host, "/sys/fs/bpf/dtraf/1/links")?.is_empty())
+        Ok((dtraf.stats()?.containers.is_empty() && names(host, "/sys/fs/bpf/dtraf/2/links")?.is_empty())
             .then_some(()))
     })
 }

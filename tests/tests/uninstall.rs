@@ -10,7 +10,7 @@ use dtraf_tests::books::{audited, counting};
 use dtraf_tests::{Container, Dtraf, Kernel, Shared, Veth, eventually};
 use rustix::process::Signal;
 
-const PINS: &str = "/sys/fs/bpf/dtraf/1";
+const PINS: &str = "/sys/fs/bpf/dtraf/2";
 
 /// All that dtraf could leave a trace in, of one interface and of the host.
 #[derive(Debug, PartialEq, Eq)]
