@@ -162,6 +162,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
     pub(crate) flush: Duration,
 
+    /// If the ledger is damaged, put it aside and make a new one of what can be read
+    ///
+    /// All of the ledger is looked through first. If it is intact, nothing happens. The damaged one stays beside it, as
+    /// FILE.damaged-TIME. Where it is not certain any more what was booked, what counters say is taken for booked, so that
+    /// nothing is twice: what they had counted since the last write is then missing. The log says how much was saved.
+    #[arg(long)]
+    pub(crate) recover: bool,
+
     #[command(flatten)]
     pub(crate) pins: PinArgs,
 }

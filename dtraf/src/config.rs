@@ -15,7 +15,7 @@ use self::rules::Rules;
 use crate::accounting::report::Backend;
 use crate::cli::values::{AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope};
 use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, TopArgs, UninstallArgs};
-use crate::daemon::keeper::Keeping;
+use crate::daemon::keeper::{Keeping, WhenDamaged};
 use crate::source::ebpf::{HookChoice, Limits};
 use crate::source::select::Wanted;
 use crate::store::Retention;
@@ -164,7 +164,12 @@ impl Run {
             trace: args.trace,
             limits: limits(args.max_containers, args.port_entries, args.ports_per_container)?,
             scopes: scopes(&args.scopes)?,
-            keeping: Keeping { path: args.ledger.path, pace: args.flush, retention: Retention::default() },
+            keeping: Keeping {
+                path: args.ledger.path,
+                pace: args.flush,
+                retention: Retention::default(),
+                when_damaged: if args.recover { WhenDamaged::Recover } else { WhenDamaged::Tell },
+            },
             bpffs: args.pins.bpffs,
         })
     }

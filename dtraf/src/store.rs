@@ -8,12 +8,14 @@ mod error;
 mod names;
 mod open;
 mod read;
+mod recover;
 mod resume;
 mod write;
 
 pub(crate) use self::error::StoreError;
 pub(crate) use self::open::{Store, remove};
 pub(crate) use self::read::{Archive, Selection};
+pub(crate) use self::recover::{GoesOn, Recovered, Recovery, recover};
 pub(crate) use self::resume::Epoch;
 pub(crate) use self::write::{Calendar, Retention};
 

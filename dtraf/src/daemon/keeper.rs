@@ -2,6 +2,7 @@
 
 mod calendar;
 mod disk;
+mod recovery;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,6 +36,16 @@ pub(crate) struct Keeping {
     /// Between two batches.
     pub(crate) pace: Duration,
     pub(crate) retention: Retention,
+    pub(crate) when_damaged: WhenDamaged,
+}
+
+/// What to do with a ledger that is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenDamaged {
+    /// Nothing is moved; nothing is written where that is not possible.
+    Tell,
+    /// Put it aside at the start, and save what can be read.
+    Recover,
 }
 
 #[derive(Debug)]

@@ -13,6 +13,8 @@ pub(crate) enum StoreError {
     Claim { path: PathBuf, source: io::Error },
     #[error("remove {path}")]
     Remove { path: PathBuf, source: io::Error },
+    #[error("move {from} to {to}")]
+    Move { from: PathBuf, to: PathBuf, source: io::Error },
     #[error(
         "the ledger {path} is written by another dtraf; let that one go on, or give this one another with --db"
     )]
@@ -42,10 +44,15 @@ impl StoreError {
     }
 }
 
+/// The file is not what SQLite has written.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
 /// What the user can do.
 fn advice(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+        _ if is_damage(error) => {
             ", which is damaged: `dtraf run --recover` moves it aside and saves what can be read"
         }
         Some(ErrorCode::DiskFull) => ": make room; what is counted meanwhile is written then",

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::StoreError;
+use super::recover::{ASIDE, UNFINISHED};
 use super::resume::Epoch;
 use super::write::Retention;
 use crate::accounting::history::key::Key;
@@ -21,7 +22,7 @@ use crate::accounting::snapshot::MeterId;
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
 
 /// How long to wait for another process that looks at the ledger or marks something in it.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The ledger, opened by its one writer.
 #[derive(Debug)]
@@ -80,11 +81,12 @@ impl Store {
     }
 }
 
-/// Removes the ledger, unless somebody writes it, and its directory if nothing else is there.
+/// Removes the ledger, unless somebody writes it, with those that were damaged, and its directory if nothing else is there.
 pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     let claim = claim(path)?;
-    for suffix in ["", "-wal", "-shm", ".lock"] {
-        let file = beside(path, suffix);
+    let mut files = put_aside(path)?;
+    files.extend(["", "-wal", "-shm", ".lock"].map(|suffix| beside(path, suffix)));
+    for file in files {
         match fs::remove_file(&file) {
             Err(source) if source.kind() != ErrorKind::NotFound => {
                 return Err(StoreError::Remove { path: file, source });
@@ -102,8 +104,26 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What recovering has left beside the ledger.
+fn put_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let failed = |source| StoreError::Directory { directory: directory.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let is_ours = [ASIDE, UNFINISHED].into_iter().any(|word| {
+            let own = beside(path, word);
+            file.as_os_str().as_encoded_bytes().starts_with(own.as_os_str().as_encoded_bytes())
+        });
+        if is_ours {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
 /// A file whose name begins like the ledger's.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -124,7 +144,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 
 /// The lock is beside the database: closing any descriptor of the database itself would drop SQLite's own locks
 /// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
-fn claim(path: &Path) -> Result<File, StoreError> {
+pub(super) fn claim(path: &Path) -> Result<File, StoreError> {
     let lock = beside(path, ".lock");
     let failed = |source| StoreError::Claim { path: lock.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
@@ -135,20 +155,20 @@ fn claim(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn known_layout() -> i64 {
+pub(super) fn known_layout() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("there are few layouts")
 }
 
-fn layout(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn layout(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn unknown_layout(path: &Path, found: i64) -> StoreError {
+pub(super) fn unknown_layout(path: &Path, found: i64) -> StoreError {
     StoreError::Layout { path: path.to_owned(), found, known: known_layout() }
 }
 
 /// One transaction for each layout: a process that is killed in between leaves one that is whole.
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Sqlite { attempt: "read", path: path.to_owned(), source };
     let found = layout(connection).map_err(failed)?;
     let done = usize::try_from(found).ok().filter(|done| *done <= MIGRATIONS.len());

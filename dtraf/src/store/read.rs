@@ -180,7 +180,7 @@ impl Archive {
                 .query_row(text, parameters, |row| row.get(0))
                 .map_err(|source| self.failed(source))
         };
-        let written = one("SELECT at_ns FROM progress", &[])?.filter(|at| *at > 0);
+        let written = one("SELECT max(at_ns) FROM progress", &[])?.filter(|at| *at > 0);
         let meters = "FROM meter WHERE since_ns < ?2 AND (until_ns IS NULL OR until_ns > ?1)";
         let missed = self.rows(
             &format!(

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rusqlite::OptionalExtension as _;
+
 use super::amounts::{list, read};
 use super::error::StoreError;
 use super::names::{Words, meter};
 use super::open::Store;
-use crate::accounting::history::journal::{RawCounter, Resumed, Sequence};
+use crate::accounting::history::journal::{RawCounter, Resumed, Sequence, Start};
 use crate::accounting::identity::Timestamp;
 
 /// Which counters: those of one epoch only grow, and say nothing of another's.
@@ -36,7 +38,9 @@ impl Store {
     /// Where to go on. Meters of other epochs have ended.
     pub(crate) fn resume(&self) -> Result<Resumed, StoreError> {
         let failed = |source| self.failed("read", source);
-        let sequence = self.sequence()?;
+        let Some(sequence) = self.written().map_err(failed)? else {
+            return Ok(Resumed { start: Start::NextReading, ..Resumed::default() });
+        };
         let columns = list(|name| format!("cursor.{name}"));
         let text = format!(
             "SELECT meter.place, scope, bucket, protocol, port, role, family, {columns} FROM cursor JOIN meter ON meter.id \
@@ -61,7 +65,7 @@ impl Store {
             cursor.insert(words.key(&self.path)?, columns.amounts()?);
         }
         let (raw, raw_is_current) = self.raw().map_err(failed)?;
-        Ok(Resumed { sequence, cursors, raw, raw_is_current })
+        Ok(Resumed { sequence, start: Start::Cursors, cursors, raw, raw_is_current })
     }
 
     fn raw(&self) -> rusqlite::Result<(Vec<RawCounter>, bool)> {
@@ -77,15 +81,21 @@ impl Store {
 
     /// The last batch that is there.
     pub(crate) fn sequence(&self) -> Result<Sequence, StoreError> {
+        let number = self.written().map_err(|source| self.failed("read", source))?;
+        Ok(number.unwrap_or_default())
+    }
+
+    /// The same; `None` where a damaged ledger has not said it, and nothing was written since.
+    fn written(&self) -> rusqlite::Result<Option<Sequence>> {
         let number = self.connection.query_row("SELECT sequence FROM progress", [], |row| row.get(0));
-        number.map(Sequence).map_err(|source| self.failed("read", source))
+        number.map(Sequence).optional()
     }
 
     /// When that was made; `None` before the first.
     pub(super) fn progress(&self) -> Result<Option<Timestamp>, StoreError> {
         let at = self.connection.query_row("SELECT at_ns FROM progress", [], |row| row.get::<_, u64>(0));
-        let at = at.map_err(|source| self.failed("read", source))?;
-        Ok((at > 0).then(|| Timestamp::from_unix_ns(at)))
+        let at = at.optional().map_err(|source| self.failed("read", source))?;
+        Ok(at.filter(|at| *at > 0).map(Timestamp::from_unix_ns))
     }
 
     pub(super) fn failed(&self, attempt: &'static str, source: rusqlite::Error) -> StoreError {

@@ -1,6 +1,7 @@
 -- The ledger, layout 1. Moments are nanoseconds, spans seconds since the Unix epoch. Directions are the container's.
 
--- One row: how far the ledger has been written.
+-- One row: how far the ledger has been written. None where a damaged ledger could not say it: then what counters say at the
+-- next batch is booked already.
 CREATE TABLE progress (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     sequence INTEGER NOT NULL, -- of the last batch

@@ -1,3 +1,6 @@
+mod faults;
+mod recovery;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

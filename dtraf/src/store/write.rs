@@ -166,7 +166,7 @@ impl Writing<'_> {
 
     fn finish(self, sequence: Sequence) -> rusqlite::Result<()> {
         self.transaction
-            .execute("UPDATE progress SET sequence = ?, at_ns = ?", params![sequence.0, ns(self.at)])?;
+            .execute("INSERT OR REPLACE INTO progress VALUES (1, ?, ?)", params![sequence.0, ns(self.at)])?;
         self.transaction.commit()
     }
 }

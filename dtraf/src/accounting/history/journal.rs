@@ -31,10 +31,21 @@ pub(crate) struct RawCounter {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sequence(pub(crate) u64);
 
+/// From where on is booked what counters say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// From the readings that are on disk; from nothing where there is none.
+    #[default]
+    Cursors,
+    /// From what they say next: nobody knows any more what was booked of that. Nothing of it is, so that nothing is twice.
+    NextReading,
+}
+
 /// What is on disk of the counters that count now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resumed {
     pub(crate) sequence: Sequence,
+    pub(crate) start: Start,
     pub(crate) cursors: BTreeMap<MeterId, Cursor>,
     /// The last [`Batch::raw`] that was written, and whether that was in the epoch that counts now.
     pub(crate) raw: Vec<RawCounter>,
@@ -102,6 +113,9 @@ type Facts = (Holder, Option<PerDirection<Shortfall>>);
 pub(crate) struct Journal {
     /// The last batch that is known to be on disk.
     written: Sequence,
+    start: Start,
+    /// What counters said is taken for booked, and not on disk as such yet.
+    rebased: bool,
     booked: BTreeMap<MeterId, Cursor>,
     /// What else was written of each meter.
     facts: BTreeMap<MeterId, Facts>,
@@ -115,7 +129,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Goes on from what is on disk.
     pub(crate) fn resume(&mut self, resumed: Resumed) {
-        (self.written, self.booked) = (resumed.sequence, resumed.cursors);
+        (self.written, self.start, self.booked) = (resumed.sequence, resumed.start, resumed.cursors);
     }
 
     /// The fate of a batch is not known yet.
@@ -132,6 +146,10 @@ impl Journal {
         at: Timestamp,
     ) -> Option<Batch> {
         assert!(self.pending.is_none(), "a batch is settled before the next is made");
+        let open: Vec<_> = open.collect();
+        if self.start == Start::NextReading {
+            self.rebase(&open);
+        }
         let mut meters = Vec::new();
         for (id, (holder, reading)) in &self.ended {
             meters.push(self.posting(*id, *holder, reading, true));
@@ -166,12 +184,21 @@ impl Journal {
         Some(batch)
     }
 
+    /// Takes what counters say for booked.
+    fn rebase(&mut self, open: &[(MeterId, &Entry)]) {
+        let ended = self.ended.iter().map(|(id, (_, reading))| (*id, reading));
+        let readings = open.iter().map(|(id, entry)| (*id, &entry.reading)).chain(ended);
+        self.booked = readings.map(|(id, reading)| (id, amounts(reading))).collect();
+        (self.start, self.rebased) = (Start::Cursors, true);
+    }
+
     fn posting(&self, id: MeterId, holder: Holder, reading: &MeterReading, ended: bool) -> Posting {
         let booked = self.booked.get(&id);
         let mut counts = Vec::new();
         for (key, counted) in amounts(reading) {
             let before = booked.and_then(|cursor| cursor.get(&key)).copied().unwrap_or_default();
-            if let Some(count) = count(key, before, counted) {
+            let count = count(key, before, counted);
+            if self.rebased || !count.is_nothing() {
                 counts.push(count);
             }
         }
@@ -206,7 +233,7 @@ impl Journal {
     }
 
     fn apply(&mut self, batch: Batch) {
-        self.written = batch.sequence;
+        (self.written, self.rebased) = (batch.sequence, false);
         for described in batch.containers {
             self.described.insert(described.id, described);
         }
@@ -240,9 +267,9 @@ fn facts(posting: &Posting) -> Facts {
     (posting.holder, posting.meter.shortfall)
 }
 
-/// What has come, unless nothing has. Where a counter went down, which the books have refused and told, nothing is taken until
+/// What has come. Where a counter went down, which the books have refused and told, nothing is taken until
 /// it is above what it was.
-fn count(key: Key, before: PerDirection<Amount>, counted: PerDirection<Amount>) -> Option<Count> {
+fn count(key: Key, before: PerDirection<Amount>, counted: PerDirection<Amount>) -> Count {
     let mut added = PerDirection::<Delta>::default();
     let mut until = before;
     for direction in Direction::ALL {
@@ -252,8 +279,14 @@ fn count(key: Key, before: PerDirection<Amount>, counted: PerDirection<Amount>) 
             *until.get_mut(direction) = *later;
         }
     }
-    let is_nothing = Direction::ALL.iter().all(|direction| added.get(*direction).0.is_zero());
-    (!is_nothing).then_some(Count { key, added, counted: until })
+    Count { key, added, counted: until }
+}
+
+impl Count {
+    /// Nothing has come.
+    pub(crate) fn is_nothing(&self) -> bool {
+        Direction::ALL.iter().all(|direction| self.added.get(*direction).0.is_zero())
+    }
 }
 
 impl Described {

@@ -51,5 +51,9 @@ mod tests {
         assert_eq!(look(90_000, 3_710), Calendar::Doubtful);
         assert_eq!(look(93_000, 6_710), Calendar::Doubtful);
         assert_eq!(look(93_700, 7_410), Calendar::Trusted);
+        // And back.
+        assert_eq!(look(7_420, 7_420), Calendar::Doubtful);
+        assert_eq!(look(10_900, 10_900), Calendar::Doubtful);
+        assert_eq!(look(11_100, 11_100), Calendar::Trusted);
     }
 }

@@ -4,10 +4,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::Keeping;
+use super::{Keeping, WhenDamaged, recovery};
 use crate::accounting::history::journal::{Batch, Resumed, Sequence};
 use crate::clock;
-use crate::store::{Calendar, Epoch, Store, StoreError};
+use crate::store::{Calendar, Epoch, Store, StoreError, recover};
 
 #[derive(Debug)]
 pub(super) enum Request {
@@ -31,17 +31,23 @@ struct Disk {
     keeping: Keeping,
     epoch: Epoch,
     store: Option<Store>,
+    /// Whether it is still to be looked at for damage.
+    recovers: bool,
 }
 
 pub(super) fn start(
     keeping: &Keeping,
     epoch: Epoch,
 ) -> Result<(Sender<Request>, UnboundedReceiver<Answer>), StoreError> {
-    let mut disk = Disk { keeping: keeping.clone(), epoch, store: None };
-    match disk.open() {
-        Err(error) if error.is_final() => return Err(error),
-        // Told with the first answer.
-        _ => {}
+    let recovers = keeping.when_damaged == WhenDamaged::Recover;
+    let mut disk = Disk { keeping: keeping.clone(), epoch, store: None, recovers };
+    // Recovering takes its time, which counting does not wait for.
+    if !recovers {
+        match disk.open() {
+            Err(error) if error.is_final() => return Err(error),
+            // Told with the first answer.
+            _ => {}
+        }
     }
     let (requests, asked) = channel();
     let (answers, answered) = unbounded_channel();
@@ -61,6 +67,10 @@ impl Disk {
     fn open(&mut self) -> Result<&mut Store, StoreError> {
         if self.store.is_none() {
             let Keeping { path, retention, .. } = &self.keeping;
+            if self.recovers {
+                recovery::tell(path, &recover(path, clock::now())?);
+                self.recovers = false;
+            }
             self.store = Some(Store::open(path, self.epoch.clone(), clock::zone(), *retention)?);
         }
         Ok(self.store.as_mut().expect("it was opened just now"))

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use super::{Daemon, SLOWEST};
 use crate::accounting::attribution::attribute;
-use crate::accounting::history::journal::Resumed;
+use crate::accounting::history::journal::{Resumed, Start};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::MeterId;
 use crate::source::rules::memory::{Missing, SetBack};
@@ -63,6 +63,12 @@ impl Daemon {
     /// Goes on from what the ledger has. Counters that were there before the host was booted, because somebody has put rules back
     /// with what they had counted, begin with that: it is in the ledger.
     pub(super) async fn resume(&mut self, resumed: Resumed) -> anyhow::Result<()> {
+        if resumed.start == Start::NextReading {
+            self.remember().await?;
+            let cursors = cursors(&self.memory.rebase());
+            self.keeper.begin(Resumed { start: Start::Cursors, cursors, ..resumed });
+            return Ok(());
+        }
         let saved = if resumed.raw_is_current {
             restore(&resumed.raw)
         } else {

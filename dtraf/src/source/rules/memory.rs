@@ -142,6 +142,17 @@ impl Memory {
         }
     }
 
+    /// Takes all that was counted up to the last reading for booked, and says what that is.
+    pub(crate) fn rebase(&mut self) -> BTreeMap<CounterKey, Tally> {
+        let whole = self.whole();
+        let ports = ports(&whole);
+        for (key, tally) in whole.iter().filter(|(key, _)| key.matched == Matched::All) {
+            let rest = tally.less(&ports.get(key).copied().unwrap_or_default());
+            self.rests.insert(*key, rest);
+        }
+        whole
+    }
+
     /// What counters said that had counted what is booked, for the next process: it books what is above.
     pub(crate) fn booked(&self) -> impl Iterator<Item = (CounterKey, Tally)> {
         let (whole, amounts) = (self.whole(), self.amounts());

@@ -27,7 +27,7 @@ impl Writing<'_> {
             let added = values(&PerDirection { rx: count.added.rx.0, tx: count.added.tx.0 })?;
             let counted = values(&count.counted)?;
             let mut add = self.transaction.prepare_cached(&add()).map_err(failed)?;
-            for (tier, start) in &self.spans {
+            for (tier, start) in self.spans.iter().filter(|_| !count.is_nothing()) {
                 let tier = tier.number();
                 let row = parameters(&[&tier, &part, start, &meter.holder, &key], &added);
                 add.execute(&row[..]).map_err(failed)?;

@@ -182,7 +182,8 @@ fn notes(statement: &Statement, look: &Look, zone: &TimeZone) -> Vec<String> {
             civil(i64::try_from(at.0.as_secs()).unwrap_or(i64::MAX), zone)
         };
         notes.push(format!(
-            "No dtraf ran from {} to {}: what was counted then is booked at the end of that time.",
+            "Nothing was written from {} to {}: what was counted then is booked at the end of that time, or not at all if the \
+             ledger was damaged.",
             civil(from),
             civil(to)
         ));

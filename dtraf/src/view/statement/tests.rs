@@ -68,8 +68,8 @@ fn a_table_by_day() {
     2026-09-22  shop/web                500.00 MB   7.00 kB  500.01 MB   33.3 %   500000        7
     TOTAL                                 1.50 GB  31.00 kB    1.50 GB  100.0 %  1500004       31
     Counted since 2026-09-21 14:13; written up to 2026-09-21 14:13.
-    No dtraf ran from 2026-09-21 14:13 to 2026-09-21 16:13: what was counted then is booked at the end
-      of that time.
+    Nothing was written from 2026-09-21 14:13 to 2026-09-21 16:13: what was counted then is booked at
+      the end of that time, or not at all if the ledger was damaged.
     "#);
 }
 
@@ -83,8 +83,8 @@ fn a_table_of_containers() {
     (nobody: no_container)  1.00 kB       0 B  1.00 kB    0.0 %        1        0
     TOTAL                   1.50 GB  31.00 kB  1.50 GB  100.0 %  1500004       31
     Counted since 2026-09-21 14:13; written up to 2026-09-21 14:13.
-    No dtraf ran from 2026-09-21 14:13 to 2026-09-21 16:13: what was counted then is booked at the end
-      of that time.
+    Nothing was written from 2026-09-21 14:13 to 2026-09-21 16:13: what was counted then is booked at
+      the end of that time, or not at all if the ledger was damaged.
     "#);
 }
 
