@@ -1,5 +1,9 @@
 //! The ledger's file, read by SQLite itself.
 
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
@@ -16,6 +20,18 @@ pub struct Ledger {
 impl Ledger {
     pub fn new() -> Result<Self> {
         Ok(Self { directory: tempfile::tempdir().context("make a directory for a ledger")? })
+    }
+
+    /// What a ledger's files hold that lie where SQLite does not find them from here.
+    pub fn copied(path: &Path) -> Result<Self> {
+        let copy = Self::new()?;
+        for suffix in ["", "-wal"] {
+            let (from, to) = (format!("{}{suffix}", path.display()), format!("{}{suffix}", copy.path()));
+            if Path::new(&from).exists() {
+                fs::copy(&from, to).with_context(|| format!("copy {from}"))?;
+            }
+        }
+        Ok(copy)
     }
 
     pub fn path(&self) -> String {
@@ -75,6 +91,37 @@ impl Ledger {
     /// The first column of the first row.
     pub fn number(&self, text: &str) -> Result<u64> {
         self.open()?.query_row(text, [], |row| row.get(0)).with_context(|| format!("ask the ledger `{text}`"))
+    }
+
+    /// Keeps everybody from writing it until this is dropped.
+    pub fn hold(&self) -> Result<Connection> {
+        let connection = Connection::open(self.path()).context("open the ledger to lock it")?;
+        connection.execute_batch("BEGIN IMMEDIATE").context("lock the ledger")?;
+        Ok(connection)
+    }
+
+    /// Overwrites the page that a table or an index begins with. Nobody may write the ledger.
+    pub fn damage(&self, name: &str) -> Result<()> {
+        // What is in the log lies over the file's pages.
+        let connection = Connection::open(self.path()).context("open the ledger to damage it")?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).context("empty the log")?;
+        drop(connection);
+        let page = self.number(&format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'"))?;
+        let size = self.number("SELECT page_size FROM pragma_page_size")?;
+        let file =
+            fs::File::options().write(true).open(self.path()).context("open the ledger to damage it")?;
+        file.write_all_at(&vec![0xff; usize::try_from(size)?], (page - 1) * size).context("damage the ledger")
+    }
+
+    /// How many files lie beside it that have this in their names, logs apart.
+    pub fn beside(&self, word: &str) -> Result<usize> {
+        let mut count = 0;
+        for entry in fs::read_dir(self.directory.path()).context("look beside the ledger")? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let is_log = ["-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end));
+            count += usize::from(name.contains(word) && !is_log);
+        }
+        Ok(count)
     }
 
     fn open(&self) -> Result<Connection> {
