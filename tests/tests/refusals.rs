@@ -196,8 +196,8 @@ fn a_pinned_map_of_another_shape_is_refused_and_uninstall_removes_it() -> Result
     let dtraf = Dtraf::new(&lab)?;
     let container = lab.container("misfit").start()?;
     // A geometry that is none.
-    lab.host().run("mkdir", &["-p", &format!("{PINS}/1/links")])?;
-    map(&lab, &format!("{PINS}/1/GEOMETRY"), "8", "1")?;
+    lab.host().run("mkdir", &["-p", &format!("{PINS}/2/links")])?;
+    map(&lab, &format!("{PINS}/2/GEOMETRY"), "8", "1")?;
     let ended = run(&lab, &[], &["run", "--once"])?;
     refused(&ended, &["GEOMETRY", "value size", "8", "32", "dtraf uninstall"])?;
     dtraf.end(&["uninstall", "--yes"])?.success()?;
@@ -207,8 +207,8 @@ fn a_pinned_map_of_another_shape_is_refused_and_uninstall_removes_it() -> Result
     let running = counting(&dtraf, &[])?;
     audited(&dtraf, &container)?;
     drop(running);
-    lab.host().run("rm", &[&format!("{PINS}/1/METERS")])?;
-    map(&lab, &format!("{PINS}/1/METERS"), "8", "1")?;
+    lab.host().run("rm", &[&format!("{PINS}/2/METERS")])?;
+    map(&lab, &format!("{PINS}/2/METERS"), "8", "1")?;
     for args in [&["run", "--once"][..], &["stats"]] {
         refused(&run(&lab, &[], args)?, &["METERS", "dtraf uninstall"]).with_context(|| args.join(" "))?;
     }
