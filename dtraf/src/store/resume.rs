@@ -26,6 +26,14 @@ impl Epoch {
     pub(crate) fn rules(boot: &str) -> Self {
         Self(format!("{boot}/rules"))
     }
+
+    /// What epochs are like, for SQL's `LIKE`, whose counters see the same packets as these: of this boot, and of the other kind.
+    fn rivals(&self) -> String {
+        match self.0.split_once("/maps/") {
+            Some((boot, _)) => format!("{boot}/rules"),
+            None => format!("{}/maps/%", self.0.trim_end_matches("/rules")),
+        }
+    }
 }
 
 impl fmt::Display for Epoch {
@@ -41,6 +49,9 @@ impl Store {
         let Some(sequence) = self.written().map_err(failed)? else {
             return Ok(Resumed { start: Start::NextReading, ..Resumed::default() });
         };
+        if self.is_a_rivals().map_err(failed)? {
+            return Ok(Resumed { sequence, start: Start::NextReading, ..Resumed::default() });
+        }
         let columns = list(|name| format!("cursor.{name}"));
         let text = format!(
             "SELECT meter.place, scope, bucket, protocol, port, role, family, {columns} FROM cursor JOIN meter ON meter.id \
@@ -66,6 +77,15 @@ impl Store {
         }
         let (raw, raw_is_current) = self.raw().map_err(failed)?;
         Ok(Resumed { sequence, start: Start::Cursors, cursors, raw, raw_is_current })
+    }
+
+    /// Another backend has written last. What these counters have counted meanwhile, it has booked.
+    fn is_a_rivals(&self) -> rusqlite::Result<bool> {
+        self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM meter WHERE until_ns IS NULL AND epoch LIKE ?)",
+            [self.epoch.rivals()],
+            |row| row.get(0),
+        )
     }
 
     fn raw(&self) -> rusqlite::Result<(Vec<RawCounter>, bool)> {

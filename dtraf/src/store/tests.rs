@@ -13,7 +13,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::accounting::attribution::{Attributed, AttributedSnapshot, Owner, Reason};
 use crate::accounting::fixtures::{at, container, id, inventory, meter, packets, reading};
-use crate::accounting::history::journal::{Batch, Journal, Sequence};
+use crate::accounting::history::journal::{Batch, Journal, Sequence, Start};
 use crate::accounting::history::key::amounts;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::{Container, Inventory};
@@ -126,6 +126,36 @@ fn counters_of_another_boot_begin_anew() {
     assert_eq!(totals(&bench.store), all(5, 3));
     assert_eq!(number(&bench.store, "SELECT count(*) FROM meter WHERE until_ns IS NULL"), 1);
     assert_eq!(number(&bench.store, "SELECT to_ns - from_ns FROM absence"), 600_000_000_000);
+}
+
+#[test]
+fn what_another_backend_has_booked_is_not_booked_again() {
+    let mut bench = Bench::new();
+    bench.count(&web(), 3, 1);
+    bench.flush(at(0));
+    let path = bench.path();
+    drop(bench.store);
+    // Rules see the same packets from then on, and then the program's counters are read again.
+    bench.store = Store::open(&path, Epoch::rules("boot"), TimeZone::UTC, Retention::default()).unwrap();
+    assert_eq!(bench.store.resume().unwrap().start, Start::NextReading);
+    (bench.journal, bench.ledger) = (Journal::default(), Ledger::default());
+    bench.journal.resume(bench.store.resume().unwrap());
+    bench.count(&web(), 0, 0);
+    bench.flush(at(60));
+    bench.count(&web(), 2, 2);
+    bench.flush(at(120));
+    assert_eq!(totals(&bench.store), all(5, 3));
+    drop(bench.store);
+    bench.store = open(&path, 1);
+    (bench.journal, bench.ledger) = (Journal::default(), Ledger::default());
+    bench.journal.resume(bench.store.resume().unwrap());
+    bench.count(&web(), 5, 3);
+    bench.flush(at(180));
+    assert_eq!(totals(&bench.store), all(5, 3));
+    drop(bench.store);
+    // Once it has written, it goes on from there.
+    bench.store = open(&path, 1);
+    assert_eq!(bench.store.resume().unwrap().start, Start::Cursors);
 }
 
 #[test]
