@@ -295,14 +295,15 @@ fn damaged(what: &str, missing: RangeInclusive<u64>) -> Result<String> {
 
 #[test]
 fn a_ledger_whose_amounts_are_lost_books_nothing_twice() -> Result<()> {
-    println!("{}", damaged("traffic", 8 * 20_000..=12 * 20_000)?);
+    // What was counted before, and between then and the recovery; some rows may be saved, and a batch may fall in between.
+    println!("{}", damaged("traffic", 5 * 20_000..=12 * 20_000)?);
     Ok(())
 }
 
 #[test]
 fn a_ledger_whose_readings_are_lost_books_nothing_twice() -> Result<()> {
     // What was counted between the last write and the recovery.
-    println!("{}", damaged("cursor", 4 * 20_000..=6 * 20_000)?);
+    println!("{}", damaged("cursor", 2 * 20_000..=6 * 20_000)?);
     Ok(())
 }
 
