@@ -77,9 +77,21 @@ impl Ledger {
 
     /// What an account has in all months, as rules count it.
     pub fn tally(&self, account: &str) -> Result<Both<Tally>> {
-        let text = "SELECT sum(rx_ip_bytes), sum(rx_skbs), sum(tx_ip_bytes), sum(tx_skbs) FROM traffic JOIN holder ON holder.id = \
-                    holder JOIN account ON account.id = holder.account WHERE account.name = ? AND tier = 3 AND part = 0";
-        let row = self.open()?.query_row(text, [account], |row| {
+        self.tallied(account, "part = 0")
+    }
+
+    /// The same for a TCP port that its container serves.
+    pub fn served(&self, account: &str, port: u16) -> Result<Both<Tally>> {
+        let key = format!("protocol = 6 AND port = {port} AND role = 'server'");
+        self.tallied(account, &format!("key IN (SELECT id FROM key WHERE {key})"))
+    }
+
+    fn tallied(&self, account: &str, which: &str) -> Result<Both<Tally>> {
+        let text = format!(
+            "SELECT sum(rx_ip_bytes), sum(rx_skbs), sum(tx_ip_bytes), sum(tx_skbs) FROM traffic JOIN holder ON holder.id = holder \
+             JOIN account ON account.id = holder.account WHERE account.name = ? AND tier = 3 AND {which}"
+        );
+        let row = self.open()?.query_row(&text, [account], |row| {
             let tally = |first: usize| -> rusqlite::Result<Tally> {
                 Ok(Tally { bytes: row.get(first)?, packets: row.get(first + 1)? })
             };

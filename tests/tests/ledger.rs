@@ -122,6 +122,29 @@ fn a_ledger_has_what_rules_have_counted_after_kills() -> Result<()> {
     Ok(())
 }
 
+/// Programs and rules that were once made count whoever runs: what one backend books the other has counted as well.
+#[test]
+fn backends_that_take_turns_book_every_packet_once() -> Result<()> {
+    let lab = Shared::lab()?;
+    let (dtraf, ledger) = (Dtraf::new(&lab)?, Ledger::new()?);
+    let db = ledger.option();
+    let container = lab.container("turns").publish("7000:7000").start()?;
+    let _server = container.place()?.serve_tcp(7000)?;
+    let address = container.address("bridge")?;
+    let witness = Witness::of(lab.host(), &format!("{address}/32"), Some(("tcp", 7000)))?;
+    for backend in ["ebpf", "nft", "ebpf", "iptables", "nft", "ebpf"] {
+        let option = format!("--backend={backend}");
+        let once = || dtraf.end(&["run", "--once", &option, &db])?.success();
+        once()?;
+        lab.outside().place().tcp(SocketAddr::new(Outside::HOST_V4, 7000), 200_000, 300_000)?;
+        once()?;
+        assert_eq!(ledger.served("turns", 7000)?, witness.seen()?, "{backend}");
+    }
+    drop(witness);
+    container.remove()?;
+    dtraf.end(&["uninstall", "--yes"])?.success().map(drop)
+}
+
 #[test]
 fn the_last_bytes_of_a_container_are_booked_after_it_is_gone() -> Result<()> {
     let lab = Shared::lab()?;

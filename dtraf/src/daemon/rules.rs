@@ -84,7 +84,7 @@ enum Event {
 pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Result<()> {
     let Host { links, docker, mut signals, mut display } = host;
     let claim = Claim::take()?;
-    let mut keeper = Keeper::open(&config.keeping, Epoch::rules(&host::boot()?))?;
+    let mut keeper = Keeper::open(&config.keeping, Epoch::rules(&host::boot()?, rules.backend()))?;
     let resumed = keeper.opened().await?;
     let engine = docker.engine().to_string();
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.

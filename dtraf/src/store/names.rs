@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use dtraf_common::abi::{Family, Role, Scope};
+use rusqlite::Row;
 
 use super::error::StoreError;
 use crate::accounting::history::key::Key;
 use crate::accounting::identity::ContainerId;
 use crate::accounting::snapshot::{Bucket, HookKind, MeterId, Port};
 use crate::view::names;
+
+/// What makes up a key in the table `key`.
+pub(super) const COLUMNS: &str = "scope, bucket, protocol, port, role, family";
 
 /// A key as it stands in the table `key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,18 @@ impl Words {
                 family: Some(names::family(port.family).to_owned()),
             },
         }
+    }
+
+    /// From a row's columns from `first` on, in the order of [`COLUMNS`].
+    pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            scope: row.get(first)?,
+            bucket: row.get(first + 1)?,
+            protocol: row.get(first + 2)?,
+            port: row.get(first + 3)?,
+            role: row.get(first + 4)?,
+            family: row.get(first + 5)?,
+        })
     }
 
     pub(super) fn key(&self, path: &Path) -> Result<Key, StoreError> {

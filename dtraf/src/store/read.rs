@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::amounts::{Columns, list, read};
 use super::error::StoreError;
-use super::names::Words;
+use super::names::{COLUMNS, Words};
 use super::open::open_to_read;
 use crate::accounting::amount::PerDirection;
 use crate::accounting::history::key::{Key, Part};
@@ -155,18 +155,9 @@ impl Archive {
     }
 
     fn keys(&self) -> Result<BTreeMap<i64, Key>, StoreError> {
-        let rows =
-            self.rows("SELECT id, scope, bucket, protocol, port, role, family FROM key", [], |row| {
-                let words = Words {
-                    scope: row.get(1)?,
-                    bucket: row.get(2)?,
-                    protocol: row.get(3)?,
-                    port: row.get(4)?,
-                    role: row.get(5)?,
-                    family: row.get(6)?,
-                };
-                Ok((row.get(0)?, words))
-            })?;
+        let rows = self.rows(&format!("SELECT id, {COLUMNS} FROM key"), [], |row| {
+            Ok((row.get(0)?, Words::read(row, 1)?))
+        })?;
         rows.into_iter().map(|(id, words)| Ok((id, words.key(&self.path)?))).collect()
     }
 

@@ -7,38 +7,44 @@ use rusqlite::OptionalExtension as _;
 
 use super::amounts::{list, read};
 use super::error::StoreError;
-use super::names::{Words, meter};
+use super::names::{COLUMNS, Words, meter};
 use super::open::Store;
 use crate::accounting::history::journal::{RawCounter, Resumed, Sequence, Start};
 use crate::accounting::identity::Timestamp;
+use crate::accounting::report::Backend;
+use crate::view::names;
 
 /// Which counters: those of one epoch only grow, and say nothing of another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(String);
+pub(crate) struct Epoch {
+    /// Of the host.
+    boot: String,
+    backend: Backend,
+    /// What maps were made with.
+    seed: Option<u64>,
+}
 
 impl Epoch {
     /// Pinned maps: they live until the host is booted again or they are removed, and are made with a number of their own.
     pub(crate) fn maps(boot: &str, seed: u64) -> Self {
-        Self(format!("{boot}/maps/{seed:016x}"))
+        Self { boot: boot.to_owned(), backend: Backend::Ebpf, seed: Some(seed) }
     }
 
     /// Rules of a firewall.
-    pub(crate) fn rules(boot: &str) -> Self {
-        Self(format!("{boot}/rules"))
+    pub(crate) fn rules(boot: &str, backend: Backend) -> Self {
+        Self { boot: boot.to_owned(), backend, seed: None }
     }
 
-    /// What epochs are like, for SQL's `LIKE`, whose counters see the same packets as these: of this boot, and of the other kind.
-    fn rivals(&self) -> String {
-        match self.0.split_once("/maps/") {
-            Some((boot, _)) => format!("{boot}/rules"),
-            None => format!("{}/maps/%", self.0.trim_end_matches("/rules")),
-        }
+    /// How epochs begin that are of the same boot, and how those of the same backend do.
+    fn kin(&self) -> (String, String) {
+        (format!("{}/", self.boot), format!("{}/{}", self.boot, names::backend(self.backend)))
     }
 }
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.kin().1)?;
+        self.seed.map_or(Ok(()), |seed| write!(f, "/{seed:016x}"))
     }
 }
 
@@ -54,20 +60,12 @@ impl Store {
         }
         let columns = list(|name| format!("cursor.{name}"));
         let text = format!(
-            "SELECT meter.place, scope, bucket, protocol, port, role, family, {columns} FROM cursor JOIN meter ON meter.id \
+            "SELECT meter.place, {COLUMNS}, {columns} FROM cursor JOIN meter ON meter.id \
              = cursor.meter JOIN key ON key.id = cursor.key WHERE meter.epoch = ? AND meter.until_ns IS NULL"
         );
         let mut statement = self.connection.prepare(&text).map_err(failed)?;
         let rows = statement.query_map([self.epoch.to_string()], |row| {
-            let words = Words {
-                scope: row.get(1)?,
-                bucket: row.get(2)?,
-                protocol: row.get(3)?,
-                port: row.get(4)?,
-                role: row.get(5)?,
-                family: row.get(6)?,
-            };
-            Ok((row.get::<_, String>(0)?, words, read(row, 7)?))
+            Ok((row.get::<_, String>(0)?, Words::read(row, 1)?, read(row, 7)?))
         });
         let mut cursors = BTreeMap::<_, BTreeMap<_, _>>::new();
         for row in rows.map_err(failed)? {
@@ -81,9 +79,10 @@ impl Store {
 
     /// Another backend has written last. What these counters have counted meanwhile, it has booked.
     fn is_a_rivals(&self) -> rusqlite::Result<bool> {
+        let (boot, backend) = self.epoch.kin();
         self.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM meter WHERE until_ns IS NULL AND epoch LIKE ?)",
-            [self.epoch.rivals()],
+            "SELECT EXISTS (SELECT 1 FROM meter WHERE until_ns IS NULL AND epoch GLOB ?1 || '*' AND epoch NOT GLOB ?2 || '*')",
+            [boot, backend],
             |row| row.get(0),
         )
     }

@@ -18,6 +18,7 @@ use crate::accounting::history::key::amounts;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::{Container, Inventory};
 use crate::accounting::ledger::Ledger;
+use crate::accounting::report::Backend;
 use crate::accounting::snapshot::ContainerName;
 
 /// A ledger on a disk, and the books of a process that keeps it.
@@ -136,7 +137,8 @@ fn what_another_backend_has_booked_is_not_booked_again() {
     let path = bench.path();
     drop(bench.store);
     // Rules see the same packets from then on, and then the program's counters are read again.
-    bench.store = Store::open(&path, Epoch::rules("boot"), TimeZone::UTC, Retention::default()).unwrap();
+    bench.store =
+        Store::open(&path, Epoch::rules("boot", Backend::Nft), TimeZone::UTC, Retention::default()).unwrap();
     assert_eq!(bench.store.resume().unwrap().start, Start::NextReading);
     (bench.journal, bench.ledger) = (Journal::default(), Ledger::default());
     bench.journal.resume(bench.store.resume().unwrap());
