@@ -109,10 +109,7 @@ pub(super) fn start(config: &Run) -> anyhow::Result<Counting> {
 pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyhow::Result<()> {
     let Host { links, docker, mut signals, mut display } = host;
     let engine = docker.engine().to_string();
-    let mut keeper = Keeper::open(&config.keeping, Epoch::maps(&host::boot()?, counting.seed()))?;
-    if let Some(resumed) = keeper.opened().await? {
-        keeper.begin(resumed);
-    }
+    let keeper = Keeper::open(&config.keeping, Epoch::maps(&host::boot()?, counting.seed()))?;
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.
     let link_events = Links::events()?;
     let docker_events = docker.events();
@@ -146,6 +143,10 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         chores: 0,
     };
     daemon.take_stock(&mut catalogue).await?;
+    // All are attached to before a slow disk is waited for.
+    if let Some(resumed) = daemon.keeper.opened().await? {
+        daemon.keeper.begin(resumed);
+    }
     log::info!("counting {} interfaces of {engine}", daemon.veths.len());
     match config.pace {
         Pace::Once => daemon.once(&mut display).await,

@@ -182,9 +182,10 @@ impl Keeper {
             let Some(answer) = answer else {
                 anyhow::bail!("the ledger was not written: its writer is gone")
             };
-            // A ledger that can be read only now is gone on with by the next process.
             if self.on_answer(answer)?.is_some() {
-                return Ok(());
+                anyhow::bail!(
+                    "the last counts are not in the ledger, which could be read only now; the next run finds them in the kernel"
+                );
             }
             if let Some(trouble) = &self.trouble {
                 anyhow::bail!(

@@ -47,7 +47,7 @@ impl Daemon {
                 if let Some(entry) = self.ledger.entry(meter) {
                     self.keeper.end(meter, entry);
                 }
-                self.ledger.close(MeterId::Rules(container), clock::now());
+                self.ledger.close(meter, clock::now());
                 self.memory.forget(container);
                 self.gone.remove(&container);
             }
