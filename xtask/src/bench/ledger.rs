@@ -124,7 +124,7 @@ fn fill(path: &std::path::Path) -> Result<u64> {
 /// All spans of a tier, as they begin in UTC.
 fn spans(connection: &Connection, tier: usize, length: i64, count: i64, now: i64) -> Result<u64> {
     let mut insert = connection.prepare(
-        "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, 0, ?7, ?6, 0, ?9, ?8, 0)",
+        "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, 0, ?6, ?7, 0, ?8, ?9, 0)",
     )?;
     let mut rows = 0;
     for span in (0..count).rev() {
