@@ -1,5 +1,6 @@
 //! What was typed. What it means is [`crate::config`]'s business.
 
+pub(crate) mod accounts;
 pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod values;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::accounts::{AccountArgs, ResetArgs};
 use self::report::ReportArgs;
 use self::rules::RulesArgs;
 use self::values::{
@@ -60,6 +62,8 @@ Examples:
   dtraf run --once --format json     attach, read once, leave everything counting
   dtraf stats --ports web            what was counted for one container, by port
   dtraf report --daily               who had how much on each day of this month
+  dtraf account who 172.17.0.5       whose address that is, or was --at a time
+  dtraf reset shop/web               a new baseline; `dtraf report --since-reset` counts from there
   dtraf doctor                       what this host can do, and what is in the way
   dtraf uninstall                    detach and remove everything";
 
@@ -68,6 +72,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     Stats(StatsArgs),
     Report(ReportArgs),
+    Account(AccountArgs),
+    Reset(ResetArgs),
     Top(TopArgs),
     Rules(RulesArgs),
     Doctor(DoctorArgs),
@@ -344,6 +350,11 @@ mod tests {
             ("run --max-containers 0", "1..=65534"),
             ("run --bpffs bpf", "begin with /"),
             ("stats --interval 2s", "--watch"),
+            ("report --since-reset --daily", "cannot be used with"),
+            ("report --since-reset --by port", "cannot be used with"),
+            ("reset --format json", "--list"),
+            ("account merge a", "<INTO>"),
+            ("account who 172.17.0", "invalid IP address"),
             ("", "Usage: dtraf <COMMAND>"),
         ];
         for (typed, because) in cases {

@@ -1,5 +1,6 @@
 //! What was meant, complete and consistent, before the host is touched.
 
+pub(crate) mod accounts;
 pub(crate) mod report;
 pub(crate) mod rules;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
 
+use self::accounts::{Accounts, Reset};
 use self::report::Report;
 use self::rules::Rules;
 use crate::accounting::report::Backend;
@@ -31,6 +33,8 @@ pub(crate) enum Config {
     Run(Run),
     Stats(Stats),
     Report(Report),
+    Account(Accounts),
+    Reset(Reset),
     Top(Top),
     Rules(Rules),
     Doctor(Doctor),
@@ -136,6 +140,8 @@ impl Config {
             Command::Run(args) => Self::Run(Run::resolve(args, stdout)?),
             Command::Stats(args) => Self::Stats(Stats::resolve(args, stdout)),
             Command::Report(args) => Self::Report(Report::resolve(args, stdout)),
+            Command::Account(args) => Self::Account(Accounts::resolve(args, stdout)),
+            Command::Reset(args) => Self::Reset(Reset::resolve(args, stdout)),
             Command::Top(args) => Self::Top(Top::resolve(args, stdout)?),
             Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
             Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),

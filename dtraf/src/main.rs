@@ -19,6 +19,7 @@ mod view;
 mod daemon;
 mod stats;
 mod report;
+mod accounts;
 mod top;
 mod rules;
 mod doctor;
@@ -53,6 +54,8 @@ fn run(config: Config) -> anyhow::Result<()> {
             Config::Run(config) => daemon::run(config).await,
             Config::Stats(config) => stats::run(config).await,
             Config::Report(config) => report::run(&config),
+            Config::Account(config) => accounts::run(config),
+            Config::Reset(config) => accounts::reset(config),
             Config::Top(config) => top::run(config).await,
             Config::Rules(config) => rules::run(config).await,
             Config::Doctor(config) => doctor::run(config).await,

@@ -10,24 +10,23 @@ use crate::clock;
 use crate::config::report::Report;
 use crate::store::{Archive, Selection};
 use crate::terminal::print;
+use crate::view::resets;
 use crate::view::statement::render;
-
-/// Nobody of this name has ever been counted.
-#[derive(Debug, thiserror::Error)]
-#[error("no account is called {0}: `dtraf report` lists those that there are")]
-struct NoSuchAccount(String);
 
 pub(crate) fn run(config: &Report) -> anyhow::Result<()> {
     let (now, zone) = (clock::now(), clock::zone());
+    if config.since_reset {
+        let archive = Archive::open(&config.path)?;
+        let chosen = archive.accounts(&config.accounts)?;
+        let sums = archive.since_reset(chosen.as_deref())?;
+        let text = resets::since(&sums, archive.written_at()?, &config.look, &zone);
+        return print(&text).context("write to standard output").map(drop);
+    }
     let range = range(config.from.as_deref(), config.to.as_deref(), config.cycle_day, now, &zone)?;
     let boundaries = boundaries(range, config.step, &zone)?;
     let tier = tier(&boundaries, now, &zone)?;
     let archive = Archive::open(&config.path)?;
-    let accounts = config.accounts.iter().map(|name| -> anyhow::Result<_> {
-        Ok(archive.account(name)?.ok_or_else(|| NoSuchAccount(name.clone()))?)
-    });
-    let accounts = accounts.collect::<anyhow::Result<Vec<_>>>()?;
-    let accounts = (!accounts.is_empty()).then_some(accounts);
+    let accounts = archive.accounts(&config.accounts)?;
     let selection = Selection { tier, range, accounts };
     let sums = match config.by {
         By::Account | By::Container | By::Project => Sums::Holders(archive.by_holder(&selection)?),

@@ -3,7 +3,9 @@
 //! A batch is one transaction: it holds what was counted and the readings up to which it was counted, so that whatever
 //! happens, both are there or neither. Readers look at the same file beside the writer.
 
+mod account;
 mod amounts;
+mod edit;
 mod error;
 mod names;
 mod open;
@@ -12,6 +14,7 @@ mod recover;
 mod resume;
 mod write;
 
+pub(crate) use self::edit::Editor;
 pub(crate) use self::error::StoreError;
 pub(crate) use self::open::{Store, remove};
 pub(crate) use self::read::{Archive, Selection};

@@ -1,9 +1,11 @@
 //! Reports as text. Nothing here computes figures, reads a clock or touches a terminal.
 
+pub(crate) mod accounts;
 pub(crate) mod doctor;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod neutral;
+pub(crate) mod resets;
 pub(crate) mod rules;
 pub(crate) mod statement;
 pub(crate) mod table;

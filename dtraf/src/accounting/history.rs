@@ -6,4 +6,5 @@
 pub(crate) mod account;
 pub(crate) mod journal;
 pub(crate) mod key;
+pub(crate) mod register;
 pub(crate) mod tier;

@@ -31,6 +31,10 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) step: StepArgs,
 
+    /// What each account has counted since it was last reset (`dtraf reset`), and since when that is
+    #[arg(long, conflicts_with_all = ["from", "to", "StepArgs", "cycle_day", "by", "top"])]
+    pub(crate) since_reset: bool,
+
     /// Day of the month that a billing cycle begins on; in shorter months, the last
     #[arg(long, value_name = "DAY", default_value = "1", value_parser = cycle_day)]
     pub(crate) cycle_day: CycleDay,

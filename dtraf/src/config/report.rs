@@ -19,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) step: Option<Step>,
     pub(crate) cycle_day: CycleDay,
     pub(crate) by: By,
+    /// Not of a time, but since each account's last reset.
+    pub(crate) since_reset: bool,
     pub(crate) top: Option<usize>,
     pub(crate) look: Look,
     pub(crate) path: PathBuf,
@@ -46,21 +48,26 @@ impl Report {
                 ByChoice::Scope | ByChoice::PeerClass => By::Scope,
                 ByChoice::Project => By::Project,
             },
+            since_reset: args.since_reset,
             top: args.top,
-            look: Look {
-                format: match args.format {
-                    ListFormatChoice::Table => Format::Table,
-                    ListFormatChoice::Json => Format::Json,
-                    ListFormatChoice::Csv => Format::Csv,
-                },
-                units: match args.units {
-                    UnitsChoice::Si => Units::Si,
-                    UnitsChoice::Iec => Units::Iec,
-                },
-                width: if args.no_trunc { None } else { stdout.fit().width() },
-                paint: stdout.paint(),
-            },
+            look: look(args.format, args.units, args.no_trunc, stdout),
             path: args.ledger.path,
         }
+    }
+}
+
+pub(super) fn look(format: ListFormatChoice, units: UnitsChoice, no_trunc: bool, stdout: Stdout) -> Look {
+    Look {
+        format: match format {
+            ListFormatChoice::Table => Format::Table,
+            ListFormatChoice::Json => Format::Json,
+            ListFormatChoice::Csv => Format::Csv,
+        },
+        units: match units {
+            UnitsChoice::Si => Units::Si,
+            UnitsChoice::Iec => Units::Iec,
+        },
+        width: if no_trunc { None } else { stdout.fit().width() },
+        paint: stdout.paint(),
     }
 }

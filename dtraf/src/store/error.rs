@@ -27,8 +27,18 @@ pub(crate) enum StoreError {
         "the ledger {path} has layout {found}, and this dtraf knows those up to {known}: a newer one has written it"
     )]
     Layout { path: PathBuf, found: i64, known: i64 },
+    #[error("the ledger {path} has layout {found}: `dtraf run` of this release brings it to layout {known}")]
+    OldLayout { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger {path} says `{word}` for {what}, which this dtraf does not know")]
     Word { path: PathBuf, what: &'static str, word: String },
+    #[error("no account is called `{name}`{}", there_are(known))]
+    NoAccount { name: String, known: Vec<String> },
+    #[error(
+        "`{name}` leads to the account `{account}`, and no two can have one name; `dtraf account merge` makes one account of two"
+    )]
+    Taken { name: String, account: String },
+    #[error("`{one}` and `{other}` are the same account, `{account}`")]
+    Same { one: String, other: String, account: String },
     #[error("an amount is too large for the ledger: {0}")]
     TooLarge(u64),
     #[error("the ledger's amounts add up to less than nothing")]
@@ -47,6 +57,22 @@ impl StoreError {
 /// The file is not what SQLite has written.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// How many accounts an error names.
+const NAMED: usize = 10;
+
+/// What could have been meant.
+fn there_are(known: &[String]) -> String {
+    if known.is_empty() {
+        return ": the ledger has none yet".to_owned();
+    }
+    let names: Vec<_> = known.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let more = match known.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more: see `dtraf account list`"),
+    };
+    format!("; there are {}{more}", names.join(", "))
 }
 
 /// What the user can do.

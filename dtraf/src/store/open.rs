@@ -19,7 +19,7 @@ use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::MeterId;
 
 /// What makes each layout from the one before it.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// How long to wait for another process that looks at the ledger or marks something in it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -131,15 +131,35 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the ledger for looking at it, beside whoever writes.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    open_there(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Opens the ledger for saying something of what is in it, beside whoever writes.
+pub(super) fn open_to_edit(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_there(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let failed = |source| StoreError::Sqlite { attempt: "open", path: path.to_owned(), source };
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    connection.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens a ledger that is there, and of this release's layout.
+fn open_there(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     if !path.exists() {
         return Err(StoreError::Missing { path: path.to_owned() });
     }
     let failed = |source| StoreError::Sqlite { attempt: "open", path: path.to_owned(), source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     let found = layout(&connection).map_err(failed)?;
-    if found == known_layout() { Ok(connection) } else { Err(unknown_layout(path, found)) }
+    match known_layout() {
+        known if found == known => Ok(connection),
+        known if (0..known).contains(&found) => {
+            Err(StoreError::OldLayout { path: path.to_owned(), found, known })
+        }
+        _ => Err(unknown_layout(path, found)),
+    }
 }
 
 /// The lock is beside the database: closing any descriptor of the database itself would drop SQLite's own locks

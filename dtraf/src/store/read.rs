@@ -1,10 +1,14 @@
 //! Looking at the ledger, beside whoever writes it.
 
+mod baselines;
+mod register;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::account;
 use super::amounts::{Columns, list, read};
 use super::error::StoreError;
 use super::names::{COLUMNS, Words};
@@ -65,15 +69,21 @@ impl Archive {
     }
 
     /// The account of this name, or that a label or a container's name leads to.
-    pub(crate) fn account(&self, name: &str) -> Result<Option<AccountRow>, StoreError> {
-        self.connection
-            .query_row(
-                "SELECT id FROM account WHERE name = ?1 UNION ALL SELECT account FROM account_key WHERE key = ?1",
-                [name],
-                |row| Ok(AccountRow(row.get(0)?)),
-            )
-            .optional()
-            .map_err(|source| self.failed(source))
+    pub(crate) fn account(&self, name: &str) -> Result<AccountRow, StoreError> {
+        let found = account::find(&self.connection, name).map_err(|source| self.failed(source))?;
+        match found {
+            Some(account) => Ok(AccountRow(account.row)),
+            None => Err(StoreError::NoAccount {
+                name: name.to_owned(),
+                known: account::names(&self.connection).map_err(|source| self.failed(source))?,
+            }),
+        }
+    }
+
+    /// Those of all these names; `None` where there is no name.
+    pub(crate) fn accounts(&self, names: &[String]) -> Result<Option<Vec<AccountRow>>, StoreError> {
+        let rows: Vec<_> = names.iter().map(|name| self.account(name)).collect::<Result<_, _>>()?;
+        Ok((!rows.is_empty()).then_some(rows))
     }
 
     /// By who has the counts.
@@ -109,10 +119,7 @@ impl Archive {
     fn sums(&self, selection: &Selection, part: Part, of: &str) -> Result<Vec<SumRow>, StoreError> {
         // A sum with something unknown in it is unknown, which SQL's own sum is not.
         let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
-        let accounts = selection.accounts.as_ref().map(|accounts| {
-            let rows: Vec<_> = accounts.iter().map(|account| account.0.to_string()).collect();
-            format!("[{}]", rows.join(","))
-        });
+        let accounts = selection.accounts.as_deref().map(json_array);
         let only = "AND holder IN (SELECT id FROM holder WHERE account IN (SELECT value FROM json_each(?5)))";
         let text = format!(
             "SELECT start, {of} AS of, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND start < ?4 {} GROUP \
@@ -161,17 +168,24 @@ impl Archive {
         rows.into_iter().map(|(id, words)| Ok((id, words.key(&self.path)?))).collect()
     }
 
+    /// Up to when the ledger has everything.
+    pub(crate) fn written_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let at = self
+            .connection
+            .query_row("SELECT max(at_ns) FROM progress", [], |row| row.get::<_, Option<i64>>(0));
+        let at = at.map_err(|source| self.failed(source))?;
+        Ok(at.filter(|at| *at > 0).map(moment))
+    }
+
     /// What is to be known of figures from this range.
     pub(crate) fn circumstances(&self, selection: &Selection) -> Result<Circumstances, StoreError> {
         let Range { from, to } = selection.range;
         let (from_ns, to_ns) = (from.saturating_mul(NS), to.saturating_mul(NS));
-        let moment = |ns: i64| Timestamp::from_unix_ns(u64::try_from(ns).unwrap_or_default());
         let one = |text: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<Option<i64>, StoreError> {
             self.connection
                 .query_row(text, parameters, |row| row.get(0))
                 .map_err(|source| self.failed(source))
         };
-        let written = one("SELECT max(at_ns) FROM progress", &[])?.filter(|at| *at > 0);
         let meters = "FROM meter WHERE since_ns < ?2 AND (until_ns IS NULL OR until_ns > ?1)";
         let missed = self.rows(
             &format!(
@@ -189,7 +203,7 @@ impl Archive {
             },
         )?;
         Ok(Circumstances {
-            written_at: written.map(moment),
+            written_at: self.written_at()?,
             since: one("SELECT min(since_ns) FROM meter", &[])?.map(moment),
             backends: self.rows(
                 &format!("SELECT DISTINCT backend {meters} ORDER BY backend"),
@@ -208,6 +222,17 @@ impl Archive {
             )?,
         })
     }
+}
+
+/// Rows as a parameter for `json_each`.
+fn json_array(accounts: &[AccountRow]) -> String {
+    let rows: Vec<_> = accounts.iter().map(|account| account.0.to_string()).collect();
+    format!("[{}]", rows.join(","))
+}
+
+/// A moment as the ledger has it.
+fn moment(ns: i64) -> Timestamp {
+    Timestamp::from_unix_ns(u64::try_from(ns).unwrap_or_default())
 }
 
 const NS: i64 = 1_000_000_000;

@@ -1,8 +1,8 @@
 //! Statements of the ledger as text.
 
-mod csv;
+pub(in crate::view) mod csv;
 mod json;
-mod table;
+pub(in crate::view) mod table;
 
 use jiff::tz::TimeZone;
 
@@ -77,7 +77,7 @@ fn harmless(group: &Group) -> String {
 }
 
 /// A second in the zone's calendar, `2026-11-25T00:00:00+01:00`.
-fn moment(second: i64, zone: &TimeZone) -> String {
+pub(in crate::view) fn moment(second: i64, zone: &TimeZone) -> String {
     let Ok(at) = jiff::Timestamp::from_second(second) else { return second.to_string() };
     let offset = zone.to_offset(at);
     at.display_with_offset(offset).to_string()

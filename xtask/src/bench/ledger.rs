@@ -15,7 +15,11 @@ use serde::Serialize;
 use super::figures::Spread;
 use crate::workspace::Workspace;
 
-const SCHEMA: &str = include_str!("../../../dtraf/src/store/schema-1.sql");
+/// All layouts, one after another.
+const LAYOUTS: [&str; 2] = [
+    include_str!("../../../dtraf/src/store/schema-1.sql"),
+    include_str!("../../../dtraf/src/store/schema-2.sql"),
+];
 
 const ACCOUNTS: i64 = 1_000;
 const PORTS: i64 = 10;
@@ -83,8 +87,10 @@ fn fill(path: &std::path::Path) -> Result<u64> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = connection.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.pragma_update(None, "user_version", 1)?;
+    for layout in LAYOUTS {
+        transaction.execute_batch(layout)?;
+    }
+    transaction.pragma_update(None, "user_version", LAYOUTS.len())?;
     let now: i64 = transaction.query_row("SELECT unixepoch()", [], |row| row.get(0))?;
     transaction.execute("UPDATE progress SET sequence = 1, at_ns = ?", [now * 1_000_000_000])?;
     let since = (now - 366 * 86_400) * 1_000_000_000;

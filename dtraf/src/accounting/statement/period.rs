@@ -106,6 +106,12 @@ pub(crate) fn range(
     Ok(Range { from: begin, to: end })
 }
 
+/// The time that `text` says: a moment is a second long.
+pub(crate) fn time(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
+    let Range { from, to } = named(text, CycleDay::FIRST, now, zone)?;
+    Ok(Range { from, to: to.max(from + 1) })
+}
+
 fn named(text: &str, day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
     let today = local(now, zone)?.date();
     let days = |first: Date, next: Date| -> Result<Range, PeriodError> {

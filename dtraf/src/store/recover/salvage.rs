@@ -6,6 +6,7 @@ use std::fmt;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params_from_iter};
 
+use super::super::open::{known_layout, layout};
 use super::GoesOn;
 use crate::accounting::identity::Timestamp;
 
@@ -42,21 +43,26 @@ struct Table {
     order: &'static [&'static str],
     /// Without all of it nobody can say what is booked.
     is_vital: bool,
+    /// The first layout that has it.
+    since: i64,
 }
 
 /// Those that others refer to go first.
-const TABLES: [Table; 11] = [
-    Table { name: "account", order: &["id"], is_vital: false },
-    Table { name: "account_key", order: &["key"], is_vital: false },
-    Table { name: "holder", order: &["id"], is_vital: true },
-    Table { name: "attribute", order: &["rowid"], is_vital: false },
-    Table { name: "key", order: &["id"], is_vital: true },
-    Table { name: "meter", order: &["id"], is_vital: true },
-    Table { name: "cursor", order: &["meter", "key"], is_vital: true },
-    Table { name: "raw", order: &["place"], is_vital: true },
-    Table { name: "traffic", order: &["tier", "part", "start", "holder", "key"], is_vital: true },
-    Table { name: "absence", order: &["rowid"], is_vital: false },
-    Table { name: "progress", order: &["id"], is_vital: true },
+const TABLES: [Table; 14] = [
+    Table { name: "account", order: &["id"], is_vital: false, since: 1 },
+    Table { name: "account_key", order: &["key"], is_vital: false, since: 1 },
+    Table { name: "holder", order: &["id"], is_vital: true, since: 1 },
+    Table { name: "attribute", order: &["rowid"], is_vital: false, since: 1 },
+    Table { name: "key", order: &["id"], is_vital: true, since: 1 },
+    Table { name: "meter", order: &["id"], is_vital: true, since: 1 },
+    Table { name: "cursor", order: &["meter", "key"], is_vital: true, since: 1 },
+    Table { name: "raw", order: &["place"], is_vital: true, since: 1 },
+    Table { name: "traffic", order: &["tier", "part", "start", "holder", "key"], is_vital: true, since: 1 },
+    Table { name: "absence", order: &["rowid"], is_vital: false, since: 1 },
+    Table { name: "baseline", order: &["id"], is_vital: false, since: 2 },
+    Table { name: "baseline_amount", order: &["holder", "baseline"], is_vital: false, since: 2 },
+    Table { name: "calibration", order: &["id"], is_vital: false, since: 2 },
+    Table { name: "progress", order: &["id"], is_vital: true, since: 1 },
 ];
 
 /// Who has amounts whose holder is lost. They stay in the total.
@@ -72,7 +78,8 @@ pub(super) fn salvage(
     new.execute("DELETE FROM progress", [])?;
     let mut tables = Vec::new();
     let mut is_whole = true;
-    for table in TABLES {
+    let written_by = readable(layout(old))?.unwrap_or_else(known_layout);
+    for table in TABLES.into_iter().filter(|table| table.since <= written_by) {
         let salvaged = Copying { old, new, table: &table, columns: columns(old, new, &table)? }.all()?;
         is_whole &= !table.is_vital || salvaged.lost == Lost::Nothing && is_sound(old, table.name)?;
         tables.push(salvaged);

@@ -204,3 +204,22 @@ fn amounts_whose_holder_is_lost_stay_in_the_total() {
     assert_eq!(received(&store), [8 * i64::from(CONTAINERS); 8]);
     assert_eq!(number(&store, "SELECT count(*) FROM holder WHERE reason = 'damaged'"), i64::from(CONTAINERS));
 }
+
+#[test]
+fn a_ledger_of_the_first_layout_has_lost_nothing_that_it_never_had() {
+    let directory = large();
+    let path = directory.path().join("ledger.db");
+    {
+        let store = open(&path, 1);
+        to_first_layout(&store.connection);
+        store.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    }
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - PAGE;
+    bytes[last..].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let tables = recovered(&path).tables;
+    assert!(tables.iter().any(|table| table.to_string().contains("lost")), "{tables:?}");
+    assert!(!tables.iter().any(|table| table.table == "baseline"), "{tables:?}");
+    open(&path, 1);
+}

@@ -87,7 +87,7 @@ impl Writing<'_> {
                 self.transaction
                     .prepare_cached("UPDATE holder SET account = ?, described = 1 WHERE id = ?")?
                     .execute([right, holder])?;
-                self.remove_account_without_holder(account)?;
+                self.remove_account_without_holder(account, right)?;
                 holder
             }
             Some((holder, account, _)) => {
@@ -121,12 +121,17 @@ impl Writing<'_> {
         Ok(account)
     }
 
-    fn remove_account_without_holder(&self, account: i64) -> rusqlite::Result<()> {
+    /// Its baselines go where its holders went.
+    fn remove_account_without_holder(&self, account: i64, heir: i64) -> rusqlite::Result<()> {
+        if account == heir {
+            return Ok(());
+        }
         let holders: i64 = self
             .transaction
             .prepare_cached("SELECT count(*) FROM holder WHERE account = ?")?
             .query_row([account], |row| row.get(0))?;
         if holders == 0 {
+            self.transaction.execute("UPDATE baseline SET account = ? WHERE account = ?", [heir, account])?;
             self.transaction.execute("DELETE FROM account_key WHERE account = ?", [account])?;
             self.transaction.execute("DELETE FROM account WHERE id = ?", [account])?;
         }

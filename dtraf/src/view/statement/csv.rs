@@ -27,11 +27,16 @@ const TITLES: [&str; 16] = [
 ];
 
 pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
+    written(&TITLES, statement.lines.iter().map(|line| record(statement, line, zone)))
+}
+
+/// Titles and records as text.
+pub(in crate::view) fn written(titles: &[&str], records: impl Iterator<Item = Vec<String>>) -> String {
     const IN_MEMORY: &str = "values are written to memory";
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(TITLES).expect(IN_MEMORY);
-    for line in &statement.lines {
-        writer.write_record(record(statement, line, zone)).expect(IN_MEMORY);
+    writer.write_record(titles).expect(IN_MEMORY);
+    for record in records {
+        writer.write_record(record).expect(IN_MEMORY);
     }
     String::from_utf8(writer.into_inner().expect(IN_MEMORY)).expect("all values are text")
 }
@@ -51,7 +56,7 @@ fn record(statement: &Statement, line: &Line, zone: &TimeZone) -> Vec<String> {
     record
 }
 
-fn amount(amount: &Amount) -> [String; 5] {
+pub(in crate::view) fn amount(amount: &Amount) -> [String; 5] {
     let known = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
     let frames = amount.frames;
     [
@@ -64,7 +69,7 @@ fn amount(amount: &Amount) -> [String; 5] {
 }
 
 /// A name that a spreadsheet would take for a formula is marked as text, with the quote that spreadsheets have for that.
-fn cell(name: String) -> String {
+pub(in crate::view) fn cell(name: String) -> String {
     let is_formula = name.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if is_formula { format!("'{name}") } else { name }
 }

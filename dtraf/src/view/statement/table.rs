@@ -192,7 +192,7 @@ fn notes(statement: &Statement, look: &Look, zone: &TimeZone) -> Vec<String> {
 }
 
 /// `2026-11-25 14:00`, and the date alone at midnight.
-fn civil(second: i64, zone: &TimeZone) -> String {
+pub(in crate::view) fn civil(second: i64, zone: &TimeZone) -> String {
     let Ok(at) = jiff::Timestamp::from_second(second) else { return second.to_string() };
     let local = at.to_zoned_datetime(zone.clone());
     let time = if local.hour() == 0 && local.minute() == 0 { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" };

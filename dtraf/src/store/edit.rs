@@ -1,0 +1,170 @@
+//! What people say of accounts, written beside the one who writes counts.
+//!
+//! Each is one transaction that has the ledger for itself. The writer looks accounts up anew in each of its own; the rows of
+//! holders, keys and meters, which it remembers, are not touched here.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::account::{self, Found};
+use super::amounts::list;
+use super::error::StoreError;
+use super::open::open_to_edit;
+use crate::accounting::history::key::Part;
+use crate::accounting::history::tier::Tier;
+use crate::accounting::identity::Timestamp;
+
+/// The ledger, opened to say something of accounts.
+#[derive(Debug)]
+pub(crate) struct Editor {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Editor {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { path: path.to_owned(), connection: open_to_edit(path)? })
+    }
+
+    /// Gives an account another name, which becomes one of its keys: whoever is called so later counts for it, and no account
+    /// of this name comes into being beside it.
+    pub(crate) fn rename(&mut self, old: &str, new: &str) -> Result<(), StoreError> {
+        let editing = self.begin()?;
+        let account = editing.account(old)?;
+        if let Some(other) = editing.find(new)?
+            && other.row != account.row
+        {
+            return Err(StoreError::Taken { name: new.to_owned(), account: other.name });
+        }
+        editing.execute("UPDATE account SET name = ?1 WHERE id = ?2", params![new, account.row])?;
+        editing.execute("INSERT OR IGNORE INTO account_key VALUES (?1, ?2)", params![new, account.row])?;
+        editing.settle(account.row)?;
+        editing.commit()
+    }
+
+    /// Makes one account of two: all that `from` is and has belongs to `into`.
+    pub(crate) fn merge(&mut self, from: &str, into: &str) -> Result<(), StoreError> {
+        let editing = self.begin()?;
+        let (gone, heir) = (editing.account(from)?, editing.account(into)?);
+        if gone.row == heir.row {
+            return Err(StoreError::Same {
+                one: from.to_owned(),
+                other: into.to_owned(),
+                account: heir.name,
+            });
+        }
+        for text in [
+            "UPDATE holder SET account = ?2 WHERE account = ?1",
+            "UPDATE account_key SET account = ?2 WHERE account = ?1",
+            "UPDATE baseline SET account = ?2 WHERE account = ?1",
+            "UPDATE account SET since_ns = (SELECT min(since_ns) FROM account WHERE id IN (?1, ?2)) WHERE id = ?2",
+        ] {
+            editing.execute(text, params![gone.row, heir.row])?;
+        }
+        editing.execute("DELETE FROM account WHERE id = ?1", [gone.row])?;
+        editing.settle(heir.row)?;
+        editing.commit()
+    }
+
+    /// Marks what these accounts have counted up to the last batch; all accounts when there is no name. Returns how many.
+    pub(crate) fn reset(&mut self, names: &[String], now: Timestamp) -> Result<usize, StoreError> {
+        let editing = self.begin()?;
+        let mut accounts = Vec::new();
+        for name in names {
+            accounts.push(editing.account(name)?.row);
+        }
+        if names.is_empty() {
+            accounts = editing.all()?;
+        }
+        accounts.sort_unstable();
+        accounts.dedup();
+        for account in &accounts {
+            editing.mark(*account, now)?;
+        }
+        editing.commit()?;
+        Ok(accounts.len())
+    }
+
+    fn begin(&mut self) -> Result<Editing<'_>, StoreError> {
+        let path = &self.path;
+        match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+            Ok(transaction) => Ok(Editing { path, transaction }),
+            Err(source) => Err(StoreError::Sqlite { attempt: "write to", path: path.clone(), source }),
+        }
+    }
+}
+
+/// One thing said.
+struct Editing<'a> {
+    path: &'a Path,
+    transaction: Transaction<'a>,
+}
+
+impl Editing<'_> {
+    fn find(&self, name: &str) -> Result<Option<Found>, StoreError> {
+        account::find(&self.transaction, name).map_err(|source| self.failed(source))
+    }
+
+    fn account(&self, name: &str) -> Result<Found, StoreError> {
+        match self.find(name)? {
+            Some(found) => Ok(found),
+            None => Err(StoreError::NoAccount {
+                name: name.to_owned(),
+                known: account::names(&self.transaction).map_err(|source| self.failed(source))?,
+            }),
+        }
+    }
+
+    fn all(&self) -> Result<Vec<i64>, StoreError> {
+        let rows = || -> rusqlite::Result<Vec<i64>> {
+            self.transaction.prepare("SELECT id FROM account")?.query_map([], |row| row.get(0))?.collect()
+        };
+        rows().map_err(|source| self.failed(source))
+    }
+
+    /// Somebody has said whose these are: labels that become known later do not take them away.
+    fn settle(&self, account: i64) -> Result<(), StoreError> {
+        self.execute("UPDATE holder SET described = 1 WHERE account = ?1", [account])
+    }
+
+    fn mark(&self, account: i64, now: Timestamp) -> Result<(), StoreError> {
+        let made = i64::try_from(now.unix_ns()).unwrap_or(i64::MAX);
+        self.execute(
+            "INSERT INTO baseline (account, name, made_ns, at_ns) SELECT id, name, ?2, (SELECT at_ns FROM progress) FROM account \
+             WHERE id = ?1",
+            [account, made],
+        )?;
+        let baseline = self.transaction.last_insert_rowid();
+        // A sum with something unknown in it is unknown; who has nothing has nothing, in every unit.
+        let sums = list(|name| {
+            format!(
+                "CASE WHEN count(traffic.holder) = 0 THEN 0 WHEN count(traffic.holder) = count({name}) THEN sum({name}) END"
+            )
+        });
+        // Months are kept for ever.
+        self.execute(
+            &format!(
+                "INSERT INTO baseline_amount (baseline, holder, {names}) SELECT ?2, holder.id, {sums} FROM holder LEFT JOIN traffic \
+                 ON traffic.holder = holder.id AND tier = ?3 AND part = ?4 WHERE account = ?1 GROUP BY holder.id",
+                names = list(str::to_owned),
+            ),
+            [account, baseline, Tier::Month.number(), Part::Scopes.number()],
+        )
+    }
+
+    fn execute(&self, text: &str, parameters: impl rusqlite::Params) -> Result<(), StoreError> {
+        let executed = || self.transaction.prepare_cached(text)?.execute(parameters);
+        executed().map(drop).map_err(|source| self.failed(source))
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        let path = self.path;
+        let failed = |source| StoreError::Sqlite { attempt: "write to", path: path.to_owned(), source };
+        self.transaction.commit().map_err(failed)
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { attempt: "write to", path: self.path.to_owned(), source }
+    }
+}

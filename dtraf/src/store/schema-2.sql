@@ -1,0 +1,33 @@
+-- The ledger, layout 2: resets of accounts, and what others say.
+
+-- A reset of an account. What had been counted stays; it is told from what comes after by what stands here.
+CREATE TABLE baseline (
+    id      INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL REFERENCES account,
+    name    TEXT    NOT NULL, -- of the account, then
+    made_ns INTEGER NOT NULL, -- when somebody asked for it
+    at_ns   INTEGER NOT NULL  -- of the last batch then: what it holds was counted up to there
+) STRICT;
+CREATE INDEX baseline_by_account ON baseline (account);
+
+-- The whole total of each of the account's holders at a baseline. By holder, so that it goes with them to another account.
+CREATE TABLE baseline_amount (
+    baseline INTEGER NOT NULL REFERENCES baseline,
+    holder   INTEGER NOT NULL REFERENCES holder,
+    rx_ip_bytes INTEGER NOT NULL, rx_skbs INTEGER NOT NULL,
+    rx_extra_bytes INTEGER, rx_added_bytes INTEGER, rx_added_packets INTEGER, rx_link_bytes INTEGER,
+    tx_ip_bytes INTEGER NOT NULL, tx_skbs INTEGER NOT NULL,
+    tx_extra_bytes INTEGER, tx_added_bytes INTEGER, tx_added_packets INTEGER, tx_link_bytes INTEGER,
+    PRIMARY KEY (holder, baseline)
+) STRICT, WITHOUT ROWID;
+
+-- What somebody else has counted: a provider's panel, a router. Shown beside what dtraf has counted, never added to it.
+CREATE TABLE calibration (
+    id       INTEGER PRIMARY KEY,
+    made_ns  INTEGER NOT NULL,
+    from_s   INTEGER NOT NULL, -- the time that it is said of
+    to_s     INTEGER NOT NULL,
+    counts   TEXT    NOT NULL, -- which direction: both, rx, tx
+    bytes    INTEGER NOT NULL,
+    note     TEXT    NOT NULL  -- who says so
+) STRICT;

@@ -1,0 +1,74 @@
+use super::*;
+use crate::accounting::fixtures::{at, id};
+use crate::view::Paint;
+use crate::view::units::Units;
+
+fn look(format: Format) -> Look {
+    Look { format, units: Units::Si, width: Some(120), paint: Paint::Plain }
+}
+
+fn lease(number: u8, from: u64, until: Option<u64>) -> Lease {
+    let until = until.map(at);
+    Lease { address: format!("172.17.0.{number}"), network: "bridge".to_owned(), since: at(from), until }
+}
+
+fn register() -> Vec<Account> {
+    let held = |number, name: &str, until: Option<u64>, addresses| Held {
+        id: id(number),
+        name: Some(name.to_owned()),
+        since: Some(at(0)),
+        until: until.map(at),
+        is_there: until.is_none(),
+        addresses,
+    };
+    vec![
+        Account {
+            name: "=x\u{1b}[2J".to_owned(),
+            since: at(0),
+            keys: vec!["=x\u{1b}[2J".to_owned(), "web".to_owned()],
+            containers: vec![
+                held(1, "web-1", Some(3600), vec![lease(2, 0, Some(1800)), lease(3, 1800, Some(3600))]),
+                held(2, "web-2", None, vec![lease(2, 3600, None)]),
+            ],
+        },
+        Account {
+            name: "db".to_owned(),
+            since: at(60),
+            keys: vec!["db".to_owned()],
+            containers: vec![held(3, "db", None, Vec::new())],
+        },
+    ]
+}
+
+#[test]
+fn a_table_of_accounts() {
+    insta::assert_snapshot!(list(&register(), &look(Format::Table), &TimeZone::UTC));
+}
+
+#[test]
+fn accounts_as_comma_separated_values() {
+    insta::assert_snapshot!(list(&register(), &look(Format::Csv), &TimeZone::UTC));
+}
+
+#[test]
+fn accounts_as_a_document() {
+    insta::assert_snapshot!(list(&register()[..1], &look(Format::Json), &TimeZone::UTC));
+}
+
+#[test]
+fn who_had_it() {
+    let tenant = Tenant {
+        lease: lease(2, 0, Some(1800)),
+        id: id(1),
+        account: "shop/\u{202e}web".to_owned(),
+        name: Some("web-1".to_owned()),
+    };
+    let (address, from) = ([172, 17, 0, 2].into(), seconds(at(0)));
+    let said = |tenants: &[Tenant], to, format| {
+        who(address, Range { from, to }, tenants, &look(format), &TimeZone::UTC)
+    };
+    let all = [Format::Table, Format::Csv, Format::Json]
+        .map(|format| said(std::slice::from_ref(&tenant), from + 1, format));
+    insta::assert_snapshot!(all.concat());
+    insta::assert_snapshot!(said(&[], from + 1, Format::Table) + &said(&[], from + 3600, Format::Table));
+}
