@@ -5,6 +5,7 @@
 
 pub(crate) mod amount;
 pub(crate) mod attribution;
+pub(crate) mod bill;
 pub(crate) mod called;
 pub(crate) mod blind;
 #[cfg(test)]

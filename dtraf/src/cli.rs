@@ -1,6 +1,7 @@
 //! What was typed. What it means is [`crate::config`]'s business.
 
 pub(crate) mod accounts;
+pub(crate) mod calibration;
 pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod values;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use self::accounts::{AccountArgs, ResetArgs};
+use self::calibration::CalibrationArgs;
 use self::report::ReportArgs;
 use self::rules::RulesArgs;
 use self::values::{
@@ -55,6 +57,7 @@ Environment:
 Files:
   /sys/fs/bpf/dtraf/         pinned maps and links: counting goes on in them while no dtraf runs
   /var/lib/dtraf/ledger.db   the ledger: what was counted when, for whom
+  /etc/dtraf/config.toml     the day that billing cycles begin on, prices and allowances; need not be there
 
 Examples:
   dtraf run                          count, and watch
@@ -74,6 +77,7 @@ pub(crate) enum Command {
     Report(ReportArgs),
     Account(AccountArgs),
     Reset(ResetArgs),
+    Calibration(CalibrationArgs),
     Top(TopArgs),
     Rules(RulesArgs),
     Doctor(DoctorArgs),

@@ -1,6 +1,8 @@
 //! What was meant, complete and consistent, before the host is touched.
 
 pub(crate) mod accounts;
+pub(crate) mod calibration;
+pub(crate) mod file;
 pub(crate) mod report;
 pub(crate) mod rules;
 
@@ -12,6 +14,7 @@ use dtraf_common::abi::Scope;
 use ipnet::IpNet;
 
 use self::accounts::{Accounts, Reset};
+use self::calibration::Calibrations;
 use self::report::Report;
 use self::rules::Rules;
 use crate::accounting::report::Backend;
@@ -35,6 +38,7 @@ pub(crate) enum Config {
     Report(Report),
     Account(Accounts),
     Reset(Reset),
+    Calibration(Calibrations),
     Top(Top),
     Rules(Rules),
     Doctor(Doctor),
@@ -144,6 +148,7 @@ impl Config {
             Command::Reset(args) => Self::Reset(Reset::resolve(args, stdout)),
             Command::Top(args) => Self::Top(Top::resolve(args, stdout)?),
             Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
+            Command::Calibration(args) => Self::Calibration(Calibrations::resolve(args, stdout)),
             Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
         })

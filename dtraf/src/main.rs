@@ -20,6 +20,7 @@ mod daemon;
 mod stats;
 mod report;
 mod accounts;
+mod calibration;
 mod top;
 mod rules;
 mod doctor;
@@ -56,6 +57,7 @@ fn run(config: Config) -> anyhow::Result<()> {
             Config::Report(config) => report::run(&config),
             Config::Account(config) => accounts::run(config),
             Config::Reset(config) => accounts::reset(config),
+            Config::Calibration(config) => calibration::run(config),
             Config::Top(config) => top::run(config).await,
             Config::Rules(config) => rules::run(config).await,
             Config::Doctor(config) => doctor::run(config).await,

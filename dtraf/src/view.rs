@@ -1,6 +1,8 @@
 //! Reports as text. Nothing here computes figures, reads a clock or touches a terminal.
 
 pub(crate) mod accounts;
+pub(crate) mod bill;
+pub(crate) mod calibrations;
 pub(crate) mod doctor;
 pub(crate) mod json;
 pub(crate) mod names;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use self::forecast::Forecast;
 use self::period::{Range, Step};
 use super::amount::{Amount, Frames, PerDirection, Unit};
+use super::bill::Counts;
 use super::history::key::Key;
 use super::identity::{ContainerId, Timestamp};
 use super::snapshot::{Bucket, Shortfall};
@@ -91,8 +92,23 @@ pub(crate) struct Circumstances {
     pub(crate) missed: Option<PerDirection<Shortfall>>,
     /// Times within the range in which no dtraf wrote.
     pub(crate) absences: Vec<(Timestamp, Timestamp)>,
+    /// What others say of times that are at least partly within the range.
+    pub(crate) calibrations: Vec<Calibration>,
     /// Where the tier begins that the lines are made from; earlier spans were dropped.
     pub(crate) kept_since: Option<i64>,
+}
+
+/// What somebody else has counted: a provider's panel, a router. Never part of any sum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Calibration {
+    pub(crate) number: i64,
+    pub(crate) range: Range,
+    pub(crate) counts: Counts,
+    pub(crate) bytes: u64,
+    /// Who says so.
+    pub(crate) note: String,
+    /// What the ledger has of that time, in the unit of all that is in it. `None` before it was looked up.
+    pub(crate) counted: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -196,17 +212,17 @@ impl Statement {
 
 impl Question {
     /// Which of the steps a span of the ledger is in: it belongs to where it begins.
-    fn span_of(&self, start: i64) -> Option<usize> {
+    pub(super) fn span_of(&self, start: i64) -> Option<usize> {
         let after = self.boundaries.partition_point(|boundary| *boundary <= start);
         (after > 0 && after < self.boundaries.len()).then(|| after - 1)
     }
 
-    fn spans(&self, number: usize) -> Range {
+    pub(super) fn spans(&self, number: usize) -> Range {
         Range { from: self.boundaries[number], to: self.boundaries[number + 1] }
     }
 }
 
-fn holder(name: HolderName, by: By) -> Group {
+pub(super) fn holder(name: HolderName, by: By) -> Group {
     match (name, by) {
         (HolderName::Nobody { reason }, _) => Group::Nobody(reason),
         (HolderName::Container { id, name, .. }, By::Container) => Group::Container { name, id },

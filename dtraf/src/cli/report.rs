@@ -1,9 +1,13 @@
 //! `dtraf report ...`, as it is typed.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
+use rust_decimal::Decimal;
+use serde::Deserialize;
 
 use super::LedgerArgs;
-use super::values::{ListFormatChoice, UnitsChoice, cycle_day};
+use super::values::{ListFormatChoice, UnitsChoice, absolute_path, cycle_day, price, size};
 use crate::accounting::statement::period::CycleDay;
 
 /// Say from the ledger who had how much, and when
@@ -31,13 +35,20 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) step: StepArgs,
 
+    #[command(flatten)]
+    pub(crate) bill: BillArgs,
+
     /// What each account has counted since it was last reset (`dtraf reset`), and since when that is
-    #[arg(long, conflicts_with_all = ["from", "to", "StepArgs", "cycle_day", "by", "top"])]
+    #[arg(long, conflicts_with_all = ["from", "to", "StepArgs", "BillArgs", "cycle_day", "by", "top"])]
     pub(crate) since_reset: bool,
 
-    /// Day of the month that a billing cycle begins on; in shorter months, the last
-    #[arg(long, value_name = "DAY", default_value = "1", value_parser = cycle_day)]
-    pub(crate) cycle_day: CycleDay,
+    /// Day of the month that a billing cycle begins on; in shorter months, the last. 1, unless the configuration says otherwise
+    #[arg(long, value_name = "DAY", value_parser = cycle_day)]
+    pub(crate) cycle_day: Option<CycleDay>,
+
+    /// Where prices and allowances are written down
+    #[arg(long, value_name = "FILE", value_parser = absolute_path)]
+    pub(crate) config: Option<PathBuf>,
 
     /// What each line stands for
     #[arg(long, value_enum, default_value_t = ByChoice::Account)]
@@ -61,6 +72,53 @@ pub(crate) struct ReportArgs {
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
+}
+
+/// What is to be paid. Each of these makes a bill of the report; what they do not say, the configuration does.
+#[derive(Debug, Args)]
+#[group(multiple = true, conflicts_with_all = ["hourly", "daily", "by", "top"])]
+pub(crate) struct BillArgs {
+    /// Say what is to be paid, by account and for the host, as the configuration has it
+    #[arg(long)]
+    pub(crate) bill: bool,
+
+    /// Which bytes the host's bill counts: both directions, whichever has more, or one
+    #[arg(long, value_enum)]
+    pub(crate) counts: Option<CountsChoice>,
+
+    /// Bill only traffic with these: internet, lan, host, container, multicast, other
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SCOPE")]
+    pub(crate) scopes: Option<Vec<ScopeChoice>>,
+
+    /// For a GB of 1,000,000,000 bytes: 0.05
+    #[arg(long, value_name = "DECIMAL", value_parser = price)]
+    pub(crate) price: Option<Decimal>,
+
+    /// What the host has free in the time shown: 20TB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) allowance: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CountsChoice {
+    /// Received and transmitted
+    Sum,
+    /// Whichever of the two is more
+    Max,
+    Rx,
+    Tx,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ScopeChoice {
+    Internet,
+    Lan,
+    Host,
+    Container,
+    Multicast,
+    Other,
 }
 
 /// What the time is divided into.

@@ -8,6 +8,7 @@ use crate::accounting::statement::period::{CycleDay, PeriodError};
 use clap::ValueEnum;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
+use rust_decimal::Decimal;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
@@ -107,6 +108,31 @@ pub(super) fn interval(text: &str) -> Result<Duration, InvalidInterval> {
 pub(super) fn cycle_day(text: &str) -> Result<CycleDay, PeriodError> {
     text.parse().ok().ok_or(PeriodError::CycleDay).and_then(CycleDay::new)
 }
+
+/// Bytes: `500GB`, `1.5 TiB`.
+pub(crate) fn size(text: &str) -> Result<u64, InvalidSize> {
+    let size = parse_size::parse_size(text);
+    size.map_err(|source| InvalidSize { text: text.to_owned(), reason: source.to_string() })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no number of bytes ({reason}); write 500GB or 1.5TiB")]
+pub(crate) struct InvalidSize {
+    text: String,
+    reason: String,
+}
+
+/// Of a GB: not negative, and with no more digits than a price has.
+pub(crate) fn price(text: &str) -> Result<Decimal, InvalidPrice> {
+    let price = Decimal::from_str_exact(text).ok().map(|price| price.normalize());
+    price
+        .filter(|price| !price.is_sign_negative() && price.scale() <= 6 && *price < Decimal::from(1_000_000))
+        .ok_or_else(|| InvalidPrice(text.to_owned()))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no price of a GB: write one like 0.05, below 1,000,000 and with 6 decimals at most")]
+pub(crate) struct InvalidPrice(String);
 
 #[derive(Debug, thiserror::Error)]
 #[error("must begin with /")]

@@ -11,9 +11,12 @@ use super::account::{self, Found};
 use super::amounts::list;
 use super::error::StoreError;
 use super::open::open_to_edit;
+use crate::accounting::bill::Counts;
 use crate::accounting::history::key::Part;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
+use crate::accounting::statement::period::Range;
+use crate::view::names;
 
 /// The ledger, opened to say something of accounts.
 #[derive(Debug)]
@@ -84,6 +87,36 @@ impl Editor {
         }
         editing.commit()?;
         Ok(accounts.len())
+    }
+
+    /// Writes down what somebody else says of a time. Returns its number.
+    pub(crate) fn calibrate(
+        &mut self,
+        range: Range,
+        counts: Counts,
+        bytes: u64,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let bytes = i64::try_from(bytes).ok().ok_or(StoreError::TooLarge(bytes))?;
+        let made = i64::try_from(now.unix_ns()).unwrap_or(i64::MAX);
+        let editing = self.begin()?;
+        editing.execute(
+            "INSERT INTO calibration (made_ns, from_s, to_s, counts, bytes, note) VALUES (?, ?, ?, ?, ?, ?)",
+            params![made, range.from, range.to, names::counts(counts), bytes, note],
+        )?;
+        let number = editing.transaction.last_insert_rowid();
+        editing.commit()?;
+        Ok(number)
+    }
+
+    /// Says whether there was one of this number.
+    pub(crate) fn forget_calibration(&mut self, number: i64) -> Result<bool, StoreError> {
+        let editing = self.begin()?;
+        editing.execute("DELETE FROM calibration WHERE id = ?", [number])?;
+        let is_gone = editing.transaction.changes() > 0;
+        editing.commit()?;
+        Ok(is_gone)
     }
 
     fn begin(&mut self) -> Result<Editing<'_>, StoreError> {

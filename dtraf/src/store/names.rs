@@ -6,6 +6,7 @@ use dtraf_common::abi::{Family, Role, Scope};
 use rusqlite::Row;
 
 use super::error::StoreError;
+use crate::accounting::bill::Counts;
 use crate::accounting::history::key::Key;
 use crate::accounting::identity::ContainerId;
 use crate::accounting::snapshot::{Bucket, HookKind, MeterId, Port};
@@ -68,6 +69,10 @@ impl Words {
             _ => Key::Scope(scope()?),
         })
     }
+}
+
+pub(super) fn counts(word: &str, path: &Path) -> Result<Counts, StoreError> {
+    found(&Counts::ALL, names::counts, Some(word), "what is counted", path)
 }
 
 fn scope(word: &str, path: &Path) -> Result<Scope, StoreError> {

@@ -1,6 +1,8 @@
 //! Looking at the ledger, beside whoever writes it.
 
 mod baselines;
+mod billed;
+mod calibrations;
 mod register;
 
 use std::collections::BTreeMap;
@@ -78,6 +80,12 @@ impl Archive {
                 known: account::names(&self.connection).map_err(|source| self.failed(source))?,
             }),
         }
+    }
+
+    /// What the account is called that this leads to.
+    pub(crate) fn name_of(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let found = account::find(&self.connection, key).map_err(|source| self.failed(source))?;
+        Ok(found.map(|found| found.name))
     }
 
     /// Those of all these names; `None` where there is no name.
@@ -211,6 +219,7 @@ impl Archive {
                 |row| row.get(0),
             )?,
             missed: missed.into_iter().flatten().next(),
+            calibrations: self.calibrations(Some(selection.range))?,
             absences: self.rows(
                 "SELECT from_ns, to_ns FROM absence WHERE from_ns < ?2 AND to_ns > ?1 ORDER BY from_ns",
                 params![from_ns, to_ns],

@@ -8,6 +8,7 @@ use dtraf_common::packet::protocol as number;
 
 use crate::accounting::amount::Unit;
 use crate::accounting::attribution::{Reason, Uncounted};
+use crate::accounting::bill::Counts;
 use crate::accounting::blind::BlindSpot;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::PublishedPort;
@@ -66,6 +67,15 @@ pub(crate) fn state(state: RowState) -> &'static str {
         RowState::Running => "running",
         RowState::Stopped => "stopped",
         RowState::Removed => "removed",
+    }
+}
+
+pub(crate) fn counts(counts: Counts) -> &'static str {
+    match counts {
+        Counts::Sum => "sum",
+        Counts::Max => "max",
+        Counts::Rx => "rx",
+        Counts::Tx => "tx",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statements of the ledger as text.
 
 pub(in crate::view) mod csv;
-mod json;
+pub(in crate::view) mod json;
 pub(in crate::view) mod table;
 
 use jiff::tz::TimeZone;
@@ -38,7 +38,7 @@ pub(crate) fn render(statement: &Statement, look: &Look, zone: &TimeZone) -> Str
 }
 
 /// What a line is about, true to the letter.
-fn name(group: &Group) -> String {
+pub(in crate::view) fn name(group: &Group) -> String {
     match group {
         Group::Account(name) | Group::Container { name, .. } | Group::Project(name) => name.clone(),
         Group::NoProject => "(no project)".to_owned(),
@@ -51,7 +51,7 @@ fn name(group: &Group) -> String {
 }
 
 /// What kind of thing a line is about.
-fn kind(group: &Group) -> &'static str {
+pub(in crate::view) fn kind(group: &Group) -> &'static str {
     match group {
         Group::Account(_) => "account",
         Group::Container { .. } => "container",
@@ -72,7 +72,7 @@ fn role(group: &Group) -> Option<&'static str> {
 }
 
 /// Harmless to a terminal.
-fn harmless(group: &Group) -> String {
+pub(in crate::view) fn harmless(group: &Group) -> String {
     neutral::neutral(&name(group)).into_owned()
 }
 

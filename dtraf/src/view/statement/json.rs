@@ -8,7 +8,7 @@ use super::{kind, moment, name, role};
 use crate::accounting::amount::PerDirection;
 use crate::accounting::snapshot::Shortfall;
 use crate::accounting::statement::period::{Range, Step};
-use crate::accounting::statement::{By, Group, Line, Statement};
+use crate::accounting::statement::{By, Calibration, Group, Line, Statement};
 use crate::view::json::amounts::{AmountObject, of_each};
 use crate::view::json::line as one_line;
 use crate::view::names;
@@ -32,6 +32,7 @@ struct Document<'a> {
     total: PerDirection<AmountObject>,
     shortfall: Option<PerDirection<Shortfall>>,
     absences: Vec<Absence>,
+    calibrations: Vec<CalibrationObject<'a>>,
     forecast: Option<ForecastObject>,
 }
 
@@ -59,6 +60,31 @@ struct ForecastObject {
     days_left: u64,
 }
 
+/// What somebody else says of a time.
+#[derive(Serialize)]
+pub(in crate::view) struct CalibrationObject<'a> {
+    number: i64,
+    from: String,
+    to: String,
+    counts: &'static str,
+    bytes: u64,
+    note: &'a str,
+    counted_bytes: Option<u64>,
+}
+
+pub(in crate::view) fn calibration<'a>(said: &'a Calibration, zone: &TimeZone) -> CalibrationObject<'a> {
+    let Calibration { number, range, counts, bytes, note, counted } = said;
+    CalibrationObject {
+        number: *number,
+        from: moment(range.from, zone),
+        to: moment(range.to, zone),
+        counts: names::counts(*counts),
+        bytes: *bytes,
+        note,
+        counted_bytes: *counted,
+    }
+}
+
 pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
     let circumstances = &statement.circumstances;
     let absence = |(from, to): &(_, _)| Absence { from: names::rfc3339(*from), to: names::rfc3339(*to) };
@@ -79,6 +105,7 @@ pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
         total: of_each(&statement.total),
         shortfall: circumstances.missed,
         absences: circumstances.absences.iter().map(absence).collect(),
+        calibrations: circumstances.calibrations.iter().map(|said| calibration(said, zone)).collect(),
         forecast: statement
             .forecast
             .map(|forecast| ForecastObject { bytes: forecast.bytes, days_left: forecast.days_left }),

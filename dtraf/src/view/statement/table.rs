@@ -5,8 +5,9 @@ use jiff::tz::TimeZone;
 use super::{Look, harmless, role};
 use crate::accounting::amount::{Amount, PerDirection, Unit};
 use crate::accounting::statement::period::{Range, Step};
-use crate::accounting::statement::{By, Group, Statement};
+use crate::accounting::statement::{By, Calibration, Circumstances, Group, Statement};
 use crate::view::names;
+use crate::view::neutral::neutral;
 use crate::view::table::layout::{Align, Cell, Column, Line, Tone, lay_out, wrap};
 use crate::view::table::paint;
 
@@ -153,6 +154,19 @@ fn notes(statement: &Statement, look: &Look, zone: &TimeZone) -> Vec<String> {
             forecast.days_left
         ));
     }
+    notes.extend(circumstantial(circumstances, statement.range, look, zone));
+    notes
+}
+
+/// What is to be known of any figures from this range.
+pub(in crate::view) fn circumstantial(
+    circumstances: &Circumstances,
+    range: Range,
+    look: &Look,
+    zone: &TimeZone,
+) -> Vec<String> {
+    let mut notes: Vec<_> =
+        circumstances.calibrations.iter().map(|said| calibrated(said, look, zone)).collect();
     match (circumstances.since, circumstances.written_at) {
         (Some(since), Some(written)) => {
             let (since, written) = (since.0.as_secs(), written.0.as_secs());
@@ -161,7 +175,7 @@ fn notes(statement: &Statement, look: &Look, zone: &TimeZone) -> Vec<String> {
         }
         _ => notes.push("Nothing has been written to this ledger yet.".to_owned()),
     }
-    if let Some(kept) = circumstances.kept_since.filter(|kept| *kept > statement.range.from)
+    if let Some(kept) = circumstances.kept_since.filter(|kept| *kept > range.from)
         && circumstances
             .since
             .is_some_and(|since| i64::try_from(since.0.as_secs()).is_ok_and(|since| since < kept))
@@ -189,6 +203,23 @@ fn notes(statement: &Statement, look: &Look, zone: &TimeZone) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What somebody else says, beside what was counted.
+fn calibrated(said: &Calibration, look: &Look, zone: &TimeZone) -> String {
+    let Calibration { range, counts, bytes, note, counted, .. } = said;
+    let counted = counted.map_or_else(String::new, |counted| {
+        let share = share(counted, *bytes);
+        format!("; counted here: {} ({share} of it)", look.units.bytes(counted))
+    });
+    format!(
+        "{} says {} ({}) for {} to {}{counted}.",
+        neutral(note),
+        look.units.bytes(*bytes),
+        names::counts(*counts),
+        civil(range.from, zone),
+        civil(range.to, zone)
+    )
 }
 
 /// `2026-11-25 14:00`, and the date alone at midnight.

@@ -1,0 +1,64 @@
+//! `dtraf calibration ...`, as it is typed.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand};
+
+use super::LedgerArgs;
+use super::accounts::ListArgs;
+use super::report::CountsChoice;
+use super::values::size;
+
+/// Write down what somebody else has counted: a provider's panel, a router
+///
+/// Reports of that time name it beside what dtraf has counted. It is never added to anything.
+#[derive(Debug, Args)]
+pub(crate) struct CalibrationArgs {
+    #[command(subcommand)]
+    pub(crate) command: CalibrationCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CalibrationCommand {
+    /// Write down a figure for the whole host
+    Add(AddArgs),
+    /// Show all of them, with what dtraf has counted in their times
+    List(ListArgs),
+    /// Forget one
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// What was counted there: 110GB
+    #[arg(value_name = "SIZE", value_parser = size)]
+    pub(crate) bytes: u64,
+
+    /// From its beginning: 2026-10, "last month", 2026-11-25, ...
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+
+    /// To its end; without it, to the end of what --from says
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+
+    /// Which bytes those are
+    #[arg(long, value_enum, default_value_t = CountsChoice::Sum)]
+    pub(crate) counts: CountsChoice,
+
+    /// Who says so
+    #[arg(long, value_name = "WHO", default_value = "The provider's panel", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) note: String,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// As `dtraf calibration list` shows it
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: i64,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+}

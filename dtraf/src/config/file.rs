@@ -1,0 +1,168 @@
+//! `/etc/dtraf/config.toml`: what is to be the same at every call.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::accounting::bill::{Tariff, Terms};
+use crate::accounting::statement::period::CycleDay;
+use crate::cli::report::{CountsChoice, ScopeChoice};
+use crate::cli::values::{price, size};
+
+/// Where it is looked for when nothing else is said. It need not be there.
+const USUAL: &str = "/etc/dtraf/config.toml";
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct File {
+    pub(crate) cycle_day: Option<CycleDay>,
+    /// Behind every sum of money.
+    pub(crate) currency: Option<String>,
+    pub(crate) tariff: Tariff,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("read the configuration {path}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path}, line {line}{}: {message}", key.as_ref().map_or_else(String::new, |key| format!(", {key}")))]
+    Invalid { path: PathBuf, line: usize, key: Option<String>, message: String },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Written {
+    #[serde(deserialize_with = "cycle_day")]
+    cycle_day: Option<CycleDay>,
+    currency: Option<String>,
+    host: WrittenTerms,
+    account: BTreeMap<String, WrittenTerms>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct WrittenTerms {
+    counts: Option<CountsChoice>,
+    scopes: Option<Vec<ScopeChoice>>,
+    #[serde(deserialize_with = "said_price")]
+    price: Option<rust_decimal::Decimal>,
+    #[serde(deserialize_with = "said_size")]
+    allowance: Option<u64>,
+}
+
+impl File {
+    /// The one that was named, which must be there, or else the usual one.
+    pub(crate) fn read(named: Option<&Path>) -> Result<Self, FileError> {
+        let path = named.unwrap_or(Path::new(USUAL));
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, FileError> {
+        let Written { cycle_day, currency, host, account } =
+            toml::from_str(text).map_err(|error| FileError::at(&error, text, path))?;
+        let accounts = account.into_iter().map(|(name, terms)| (name, terms.into())).collect();
+        Ok(Self { cycle_day, currency, tariff: Tariff { host: host.into(), accounts } })
+    }
+}
+
+impl FileError {
+    fn at(error: &toml::de::Error, text: &str, path: &Path) -> Self {
+        let start = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..start).unwrap_or_default();
+        let line = text.lines().nth(before.matches('\n').count()).unwrap_or_default();
+        let key = line.split_once('=').map(|(key, _)| key.trim().to_owned());
+        let message = error.message().trim().replace('\n', ", ");
+        Self::Invalid { path: path.to_owned(), line: before.matches('\n').count() + 1, key, message }
+    }
+}
+
+impl From<WrittenTerms> for Terms {
+    fn from(written: WrittenTerms) -> Self {
+        let WrittenTerms { counts, scopes, price, allowance } = written;
+        Self {
+            counts: counts.map(Into::into),
+            scopes: scopes.map(|scopes| scopes.into_iter().map(Into::into).collect()),
+            price,
+            allowance,
+        }
+    }
+}
+
+fn cycle_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CycleDay>, D::Error> {
+    CycleDay::new(u8::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+/// Quoted, since a number would be a binary fraction.
+fn said_price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<rust_decimal::Decimal>, D::Error> {
+    price(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+fn said_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    size(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use dtraf_common::abi::Scope;
+
+    use super::*;
+    use crate::accounting::bill::Counts;
+
+    fn parse(text: &str) -> Result<File, FileError> {
+        File::parse(text, Path::new("/etc/dtraf/config.toml"))
+    }
+
+    #[test]
+    fn terms_of_the_host_and_of_accounts() {
+        let file = parse(
+            "cycle-day = 15\ncurrency = \"EUR\"\n[host]\ncounts = \"tx\"\nscopes = [\"internet\"]\nallowance = \"1.5 TB\"\n\
+             [account.\"shop/web\"]\nprice = \"0.05\"\n",
+        )
+        .unwrap();
+        assert_eq!(file.cycle_day, Some(CycleDay::new(15).unwrap()));
+        assert_eq!(
+            file.tariff.host,
+            Terms {
+                counts: Some(Counts::Tx),
+                scopes: Some(BTreeSet::from([Scope::Internet])),
+                price: None,
+                allowance: Some(1_500_000_000_000),
+            }
+        );
+        assert_eq!(file.tariff.accounts["shop/web"].price, Some("0.05".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_file_line_and_key() {
+        for (text, told) in [
+            ("cycle-day = 32", "line 1, cycle-day: a month has days from 1 to 31"),
+            ("\n[host]\nprice = \"-1\"", "line 3, price: `-1` is no price"),
+            ("[host]\nprice = 0.05", "line 2, price: invalid type: floating point `0.05`, expected a string"),
+            ("[host]\n\nallowance = \"much\"", "line 3, allowance: `much` is no number of bytes"),
+            ("[host]\ncounts = \"all\"", "line 2, counts: unknown variant `all`, expected one of"),
+            ("[host]\nprize = \"1\"", "line 2, prize: unknown field `prize`, expected one of"),
+            ("[host", "line 1: "),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("/etc/dtraf/config.toml, {told}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_usual_file_need_not_be_there_and_a_named_one_must() {
+        let directory = tempfile::tempdir().unwrap();
+        let named = directory.path().join("config.toml");
+        assert!(matches!(File::read(Some(&named)), Err(FileError::Read { .. })));
+        fs::write(&named, "currency = \"EUR\"").unwrap();
+        assert_eq!(File::read(Some(&named)).unwrap().currency.as_deref(), Some("EUR"));
+    }
+}
