@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod calibration;
+pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod values;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::accounts::{AccountArgs, ResetArgs};
 use self::calibration::CalibrationArgs;
+use self::quota::QuotaArgs;
 use self::report::ReportArgs;
 use self::rules::RulesArgs;
 use self::values::{
@@ -48,6 +50,7 @@ Exit status:
   0  done
   1  failed; one line on stderr says what was tried, on what, why it failed, and what to do about it
   2  not understood: usage
+  3  a quota is over its limit (dtraf quota check)
 
 Environment:
   DOCKER_HOST  where Docker listens; the system's socket without it
@@ -67,6 +70,7 @@ Examples:
   dtraf report --daily               who had how much on each day of this month
   dtraf account who 172.17.0.5       whose address that is, or was --at a time
   dtraf reset shop/web               a new baseline; `dtraf report --since-reset` counts from there
+  dtraf quota set shop/web 500GB     an allowance for each month; --hook is run at 80 and 100 %
   dtraf doctor                       what this host can do, and what is in the way
   dtraf uninstall                    detach and remove everything";
 
@@ -78,6 +82,7 @@ pub(crate) enum Command {
     Account(AccountArgs),
     Reset(ResetArgs),
     Calibration(CalibrationArgs),
+    Quota(QuotaArgs),
     Top(TopArgs),
     Rules(RulesArgs),
     Doctor(DoctorArgs),

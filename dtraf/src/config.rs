@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod calibration;
 pub(crate) mod file;
+pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod rules;
 
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 
 use self::accounts::{Accounts, Reset};
 use self::calibration::Calibrations;
+use self::quota::Quotas;
 use self::report::Report;
 use self::rules::Rules;
 use crate::accounting::report::Backend;
@@ -39,6 +41,7 @@ pub(crate) enum Config {
     Account(Accounts),
     Reset(Reset),
     Calibration(Calibrations),
+    Quota(Quotas),
     Top(Top),
     Rules(Rules),
     Doctor(Doctor),
@@ -133,6 +136,8 @@ pub(crate) enum ConfigError {
     QuotaBeyondEntries { quota: u32, entries: u32 },
     #[error("--scope puts {network} into two scopes")]
     TwoScopes { network: IpNet },
+    #[error("--hook `{command}` is no command: a quote in it is not closed, or it is empty")]
+    Hook { command: String },
     #[error("`dtraf top` shows itself on a terminal, and standard output is none; `dtraf stats` prints")]
     NoTerminal,
 }
@@ -149,6 +154,7 @@ impl Config {
             Command::Top(args) => Self::Top(Top::resolve(args, stdout)?),
             Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
             Command::Calibration(args) => Self::Calibration(Calibrations::resolve(args, stdout)),
+            Command::Quota(args) => Self::Quota(Quotas::resolve(args, stdout)?),
             Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
         })

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use crate::accounting::statement::period::PeriodError;
 use crate::config::ConfigError;
+use crate::quota::OverQuota;
 use crate::view::neutral::neutral;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const OVER_QUOTA: u8 = 3;
 
 /// Ends the program: 0 when all is done; otherwise the error goes to stderr.
 pub(crate) fn with(result: anyhow::Result<()>) -> ExitCode {
@@ -17,7 +19,11 @@ pub(crate) fn with(result: anyhow::Result<()>) -> ExitCode {
     };
     // Nobody is left to tell when stderr is gone too.
     drop(io::stderr().lock().write_all(told(&error).as_bytes()));
-    ExitCode::from(if error.is::<ConfigError>() || error.is::<PeriodError>() { USAGE } else { FAILED })
+    ExitCode::from(match () {
+        () if error.is::<ConfigError>() || error.is::<PeriodError>() => USAGE,
+        () if error.is::<OverQuota>() => OVER_QUOTA,
+        () => FAILED,
+    })
 }
 
 /// `dtraf: attempt: subject: cause`. A cause that the error before it spells out

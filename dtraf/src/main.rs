@@ -21,6 +21,7 @@ mod stats;
 mod report;
 mod accounts;
 mod calibration;
+mod quota;
 mod top;
 mod rules;
 mod doctor;
@@ -58,6 +59,7 @@ fn run(config: Config) -> anyhow::Result<()> {
             Config::Account(config) => accounts::run(config),
             Config::Reset(config) => accounts::reset(config),
             Config::Calibration(config) => calibration::run(config),
+            Config::Quota(config) => quota::run(config),
             Config::Top(config) => top::run(config).await,
             Config::Rules(config) => rules::run(config).await,
             Config::Doctor(config) => doctor::run(config).await,

@@ -9,6 +9,7 @@ mod edit;
 mod error;
 mod names;
 mod open;
+mod quotas;
 mod read;
 mod recover;
 mod resume;

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod json;
 pub(crate) mod names;
 pub(crate) mod neutral;
+pub(crate) mod quotas;
 pub(crate) mod resets;
 pub(crate) mod rules;
 pub(crate) mod statement;

@@ -122,6 +122,14 @@ pub(crate) struct InvalidSize {
     reason: String,
 }
 
+pub(super) fn percent(text: &str) -> Result<u32, InvalidPercent> {
+    text.trim_end_matches('%').parse().ok().filter(|percent| *percent > 0).ok_or(InvalidPercent)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("write whole per cent, from 1 on: 80")]
+pub(crate) struct InvalidPercent;
+
 /// Of a GB: not negative, and with no more digits than a price has.
 pub(crate) fn price(text: &str) -> Result<Decimal, InvalidPrice> {
     let price = Decimal::from_str_exact(text).ok().map(|price| price.normalize());

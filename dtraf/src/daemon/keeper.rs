@@ -3,6 +3,7 @@
 mod calendar;
 mod disk;
 mod recovery;
+mod thresholds;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -65,6 +65,15 @@ impl Editor {
         ] {
             editing.execute(text, params![gone.row, heir.row])?;
         }
+        // The heir's own quota stays.
+        for text in [
+            "UPDATE OR IGNORE quota SET account = ?2 WHERE account = ?1",
+            "UPDATE OR IGNORE crossing SET account = ?2 WHERE account = ?1",
+        ] {
+            editing.execute(text, params![gone.row, heir.row])?;
+        }
+        editing.execute("DELETE FROM quota WHERE account = ?1", [gone.row])?;
+        editing.execute("DELETE FROM crossing WHERE account = ?1", [gone.row])?;
         editing.execute("DELETE FROM account WHERE id = ?1", [gone.row])?;
         editing.settle(heir.row)?;
         editing.commit()
@@ -119,7 +128,7 @@ impl Editor {
         Ok(is_gone)
     }
 
-    fn begin(&mut self) -> Result<Editing<'_>, StoreError> {
+    pub(super) fn begin(&mut self) -> Result<Editing<'_>, StoreError> {
         let path = &self.path;
         match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => Ok(Editing { path, transaction }),
@@ -129,9 +138,9 @@ impl Editor {
 }
 
 /// One thing said.
-struct Editing<'a> {
+pub(super) struct Editing<'a> {
     path: &'a Path,
-    transaction: Transaction<'a>,
+    pub(super) transaction: Transaction<'a>,
 }
 
 impl Editing<'_> {
@@ -139,7 +148,7 @@ impl Editing<'_> {
         account::find(&self.transaction, name).map_err(|source| self.failed(source))
     }
 
-    fn account(&self, name: &str) -> Result<Found, StoreError> {
+    pub(super) fn account(&self, name: &str) -> Result<Found, StoreError> {
         match self.find(name)? {
             Some(found) => Ok(found),
             None => Err(StoreError::NoAccount {
@@ -186,12 +195,12 @@ impl Editing<'_> {
         )
     }
 
-    fn execute(&self, text: &str, parameters: impl rusqlite::Params) -> Result<(), StoreError> {
+    pub(super) fn execute(&self, text: &str, parameters: impl rusqlite::Params) -> Result<(), StoreError> {
         let executed = || self.transaction.prepare_cached(text)?.execute(parameters);
         executed().map(drop).map_err(|source| self.failed(source))
     }
 
-    fn commit(self) -> Result<(), StoreError> {
+    pub(super) fn commit(self) -> Result<(), StoreError> {
         let path = self.path;
         let failed = |source| StoreError::Sqlite { attempt: "write to", path: path.to_owned(), source };
         self.transaction.commit().map_err(failed)

@@ -45,6 +45,8 @@ pub(crate) enum StoreError {
     Negative,
     #[error(transparent)]
     Calendar(#[from] crate::accounting::history::tier::BeyondCalendar),
+    #[error(transparent)]
+    Period(#[from] crate::accounting::statement::period::PeriodError),
 }
 
 impl StoreError {

@@ -75,7 +75,7 @@ pub(super) fn counts(word: &str, path: &Path) -> Result<Counts, StoreError> {
     found(&Counts::ALL, names::counts, Some(word), "what is counted", path)
 }
 
-fn scope(word: &str, path: &Path) -> Result<Scope, StoreError> {
+pub(super) fn scope(word: &str, path: &Path) -> Result<Scope, StoreError> {
     found(&Scope::ALL, names::scope, Some(word), "a scope", path)
 }
 

@@ -3,6 +3,7 @@
 mod baselines;
 mod billed;
 mod calibrations;
+mod quotas;
 mod register;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
--- The ledger, layout 2: resets of accounts, and what others say.
+-- The ledger, layout 2: resets of accounts, what others say, and quotas.
 
 -- A reset of an account. What had been counted stays; it is told from what comes after by what stands here.
 CREATE TABLE baseline (
@@ -31,3 +31,23 @@ CREATE TABLE calibration (
     bytes    INTEGER NOT NULL,
     note     TEXT    NOT NULL  -- who says so
 ) STRICT;
+
+-- What an account may use in a billing cycle.
+CREATE TABLE quota (
+    account    INTEGER PRIMARY KEY REFERENCES account,
+    bytes      INTEGER NOT NULL,
+    counts     TEXT    NOT NULL, -- which direction: sum, max, rx, tx
+    scopes     TEXT,             -- only traffic with these, apart by blanks; NULL: all
+    cycle_day  INTEGER NOT NULL,
+    thresholds TEXT    NOT NULL, -- per cent, apart by blanks
+    hook       TEXT              -- what is run at them: a JSON array of words
+) STRICT;
+
+-- Thresholds that were passed, each once in a cycle: written down before anybody is told.
+CREATE TABLE crossing (
+    account INTEGER NOT NULL REFERENCES account,
+    cycle_s INTEGER NOT NULL, -- where the cycle began
+    percent INTEGER NOT NULL,
+    at_ns   INTEGER NOT NULL,
+    PRIMARY KEY (account, cycle_s, percent)
+) STRICT, WITHOUT ROWID;

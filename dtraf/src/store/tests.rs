@@ -1,5 +1,6 @@
 mod accounts;
 mod faults;
+mod quotas;
 mod recovery;
 
 use std::collections::BTreeMap;
@@ -397,8 +398,7 @@ const FIRST_LAYOUT: &str = include_str!("schema-1.sql");
 
 /// Makes this a ledger of the first layout, with all that is in it.
 fn to_first_layout(connection: &Connection) {
-    let text =
-        "DROP TABLE baseline_amount; DROP TABLE baseline; DROP TABLE calibration; PRAGMA user_version = 1";
+    let text = "DROP TABLE baseline_amount; DROP TABLE baseline; DROP TABLE calibration; DROP TABLE quota; DROP TABLE crossing; PRAGMA user_version = 1";
     connection.execute_batch(text).unwrap();
     let objects = |connection: &Connection| -> Vec<String> {
         let text = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";

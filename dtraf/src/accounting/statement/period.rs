@@ -57,6 +57,11 @@ impl CycleDay {
         }
     }
 
+    /// From 1 to 31.
+    pub(crate) fn day(self) -> i8 {
+        self.0
+    }
+
     /// The first day of the cycle that begins in this month.
     fn in_month(self, month: Date) -> Result<Date, jiff::Error> {
         month.with().day(self.0.min(month.days_in_month())).build()

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Keeping, WhenDamaged, recovery};
+use super::{Keeping, WhenDamaged, recovery, thresholds};
 use crate::accounting::history::journal::{Batch, Resumed, Sequence};
 use crate::clock;
 use crate::store::{Calendar, Epoch, Store, StoreError, recover};
@@ -57,7 +57,12 @@ pub(super) fn start(
 
 fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<Answer>) {
     while let Ok(request) = asked.recv() {
-        if answers.send(disk.answer(request)).is_err() {
+        let is_write = matches!(request, Request::Write(..));
+        let answer = disk.answer(request);
+        if is_write && answer.trouble.is_none() {
+            thresholds::look(&disk.keeping.path);
+        }
+        if answers.send(answer).is_err() {
             return;
         }
     }

@@ -48,7 +48,7 @@ struct Table {
 }
 
 /// Those that others refer to go first.
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 16] = [
     Table { name: "account", order: &["id"], is_vital: false, since: 1 },
     Table { name: "account_key", order: &["key"], is_vital: false, since: 1 },
     Table { name: "holder", order: &["id"], is_vital: true, since: 1 },
@@ -62,6 +62,8 @@ const TABLES: [Table; 14] = [
     Table { name: "baseline", order: &["id"], is_vital: false, since: 2 },
     Table { name: "baseline_amount", order: &["holder", "baseline"], is_vital: false, since: 2 },
     Table { name: "calibration", order: &["id"], is_vital: false, since: 2 },
+    Table { name: "quota", order: &["account"], is_vital: false, since: 2 },
+    Table { name: "crossing", order: &["account", "cycle_s", "percent"], is_vital: false, since: 2 },
     Table { name: "progress", order: &["id"], is_vital: true, since: 1 },
 ];
 

@@ -1,0 +1,46 @@
+//! `dtraf quota`: what accounts may use, and whether they use more.
+
+use anyhow::{Context as _, ensure};
+
+use crate::accounting::bill::quota::Standing;
+use crate::clock;
+use crate::config::quota::{QuotaTask, Quotas};
+use crate::store::{Archive, Editor};
+use crate::terminal::print;
+use crate::view::neutral::neutral;
+use crate::view::quotas;
+
+/// Not a failure, but what was asked: an exit status of its own says so.
+#[derive(Debug, thiserror::Error)]
+#[error("over the quota: {}", .0.join(", "))]
+pub(crate) struct OverQuota(Vec<String>);
+
+pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
+    let Quotas { task, path } = config;
+    let (now, zone) = (clock::now(), clock::zone());
+    let mut over = Vec::new();
+    let text = match task {
+        QuotaTask::Set { account, quota } => {
+            Editor::open(&path)?.set_quota(&account, &quota)?;
+            format!("{} has a quota of {} bytes in each cycle.\n", neutral(&account), quota.bytes)
+        }
+        QuotaTask::List(look) => {
+            quotas::list(&Archive::open(&path)?.standings(None, now, &zone)?, &look, &zone)
+        }
+        QuotaTask::Remove { account } => {
+            let is_gone = Editor::open(&path)?.remove_quota(&account)?;
+            ensure!(is_gone, "`{account}` has no quota: see `dtraf quota list`");
+            format!("{} has no quota any more.\n", neutral(&account))
+        }
+        QuotaTask::Check { accounts, look } => {
+            let archive = Archive::open(&path)?;
+            let chosen = archive.accounts(&accounts)?;
+            let mut standings = archive.standings(chosen.as_deref(), now, &zone)?;
+            standings.retain(Standing::is_over);
+            over.extend(standings.iter().map(|standing| standing.account.clone()));
+            quotas::list(&standings, &look, &zone)
+        }
+    };
+    print(&text).context("write to standard output")?;
+    if over.is_empty() { Ok(()) } else { Err(OverQuota(over).into()) }
+}

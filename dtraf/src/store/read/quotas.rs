@@ -1,0 +1,95 @@
+//! Quotas, and how much of them is used.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+
+use super::{AccountRow, Archive, Selection, json_array};
+use crate::accounting::bill::Billed;
+use crate::accounting::bill::quota::{Quota, Standing};
+use crate::accounting::identity::Timestamp;
+use crate::accounting::statement::period::{CycleDay, Range, tier};
+use crate::accounting::statement::{HolderName, Sum};
+use crate::store::StoreError;
+use crate::store::names::{counts, scope};
+
+/// A quota's row, as it is written down.
+type Row = (String, u64, String, Option<String>, u8, String, Option<String>);
+
+impl Archive {
+    /// Somebody has a quota.
+    pub(crate) fn has_quotas(&self) -> Result<bool, StoreError> {
+        let found = self.rows("SELECT EXISTS (SELECT 1 FROM quota)", [], |row| row.get(0))?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// How those of these accounts stand in the cycles that are under way; all without accounts.
+    pub(crate) fn standings(
+        &self,
+        accounts: Option<&[AccountRow]>,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Result<Vec<Standing>, StoreError> {
+        let rows: Vec<Row> = self.rows(
+            "SELECT name, bytes, counts, scopes, cycle_day, thresholds, hook FROM quota JOIN account ON account.id = account WHERE \
+             ?1 IS NULL OR account IN (SELECT value FROM json_each(?1)) ORDER BY name",
+            [accounts.map(json_array)],
+            |row| {
+                let (counts, scopes) = (row.get(2)?, row.get(3)?);
+                Ok((row.get(0)?, row.get(1)?, counts, scopes, row.get(4)?, row.get(5)?, row.get(6)?))
+            },
+        )?;
+        // Cycles that are the same are added up once.
+        let mut cycles = BTreeMap::<(i64, i64), BTreeMap<String, Vec<Sum<Billed>>>>::new();
+        let mut standings = Vec::new();
+        for row in rows {
+            let (account, quota) = self.quota(row)?;
+            let cycle = quota.cycle(now, zone)?;
+            let sums = match cycles.entry((cycle.from, cycle.to)) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    new.insert(self.by_account(cycle, now, zone)?)
+                }
+            };
+            let used = quota.used(cycle, sums.get(&account).cloned().unwrap_or_default());
+            standings.push(Standing { account, quota, cycle, used });
+        }
+        Ok(standings)
+    }
+
+    fn quota(&self, row: Row) -> Result<(String, Quota), StoreError> {
+        let (account, bytes, word, scopes, cycle_day, thresholds, hook) = row;
+        let strange =
+            |what, word: &str| StoreError::Word { path: self.path.clone(), what, word: word.to_owned() };
+        let known = |words: String| words.split(' ').map(|word| scope(word, &self.path)).collect();
+        let percents: Result<BTreeSet<u32>, _> = thresholds.split_whitespace().map(str::parse).collect();
+        let hook = hook.map(|text| serde_json::from_str(&text).ok().ok_or_else(|| strange("a hook", &text)));
+        let quota = Quota {
+            bytes,
+            counts: counts(&word, &self.path)?,
+            scopes: scopes.map(known).transpose()?,
+            cycle_day: CycleDay::new(cycle_day)
+                .ok()
+                .ok_or_else(|| strange("a day", &cycle_day.to_string()))?,
+            thresholds: percents.ok().ok_or_else(|| strange("thresholds", &thresholds))?,
+            hook: hook.transpose()?,
+        };
+        Ok((account, quota))
+    }
+
+    fn by_account(
+        &self,
+        cycle: Range,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Result<BTreeMap<String, Vec<Sum<Billed>>>, StoreError> {
+        let tier = tier(&[cycle.from, cycle.to], now, zone)?;
+        let mut sums = BTreeMap::<String, Vec<_>>::new();
+        for sum in self.by_holder_and_scope(&Selection { tier, range: cycle, accounts: None })? {
+            if let HolderName::Container { account, .. } = &sum.of.0 {
+                sums.entry(account.clone()).or_default().push(sum);
+            }
+        }
+        Ok(sums)
+    }
+}

@@ -1,0 +1,98 @@
+//! Quotas of accounts, while dtraf counts.
+
+#![expect(clippy::tests_outside_test_module, reason = "this whole file is one")]
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use dtraf_tests::books::audited;
+use dtraf_tests::ledger::Ledger;
+use dtraf_tests::{Dtraf, Lab, eventually};
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Leaves what it is told, a directory for each time.
+const HOOK: &str = "#!/bin/sh
+told=$(mktemp -d \"$1/told.XXXXXX\")
+cat > \"$told/line\"
+env > \"$told/env.part\"
+mv \"$told/env.part\" \"$told/env\"
+";
+
+#[test]
+fn a_hook_is_run_once_for_each_threshold_and_check_says_who_is_over() -> Result<()> {
+    let lab = Lab::start()?;
+    let (dtraf, ledger) = (Dtraf::new(&lab)?, Ledger::new()?);
+    let db = ledger.option();
+    let name = "a$(touch owned);b";
+    let run = || dtraf.start(&["run", "--headless", "--flush=200ms", &db]);
+    let running = run()?;
+    let container = lab.container("limited").label(&format!("dtraf.account={name}")).start()?;
+    eventually("it to be counted", LIMIT, || Ok(audited(&dtraf, &container).ok().map(drop)))?;
+    eventually("its account", LIMIT, || {
+        Ok(dtraf.run(&["account", "list", &db])?.contains("touch owned").then_some(()))
+    })?;
+
+    let place = tempfile::tempdir().context("make a place for a hook")?;
+    let (script, told) = (place.path().join("it's a hook"), place.path().join("told"));
+    fs::create_dir(&told).context("make a place for what it is told")?;
+    fs::write(&script, HOOK).context("write a hook")?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).context("make a hook a program")?;
+    let hook = format!("--hook=\"{}\" '{}'", script.display(), told.display());
+    dtraf.run(&["quota", "set", name, "1MB", "--counts=tx", &hook, &db])?;
+    let heard = || -> Result<Vec<(String, String)>> {
+        let mut heard = Vec::new();
+        for directory in fs::read_dir(&told).context("read what the hook was told")? {
+            let directory = directory.context("read what the hook was told")?.path();
+            // It is whole once it has this name.
+            let Ok(env) = fs::read_to_string(directory.join("env")) else { continue };
+            let percent = env.lines().find_map(|line| line.strip_prefix("DTRAF_PERCENT="));
+            heard.push((percent.context("per cent")?.to_owned(), env.clone()));
+        }
+        heard.sort();
+        Ok(heard)
+    };
+
+    let _server = container.place()?.serve_tcp(7000)?;
+    let address = SocketAddr::new(container.address("bridge")?, 7000);
+    lab.host().tcp(address, 10, 500_000)?;
+    std::thread::sleep(Duration::from_secs(1));
+    ensure!(heard()?.is_empty(), "told of nothing: {:?}", heard()?);
+    let check = dtraf.end(&["quota", "check", &db])?;
+    ensure!(check.status.code() == Some(0), "{:?}: {}", check.status, check.errors);
+
+    lab.host().tcp(address, 10, 350_000)?;
+    let first = eventually("the first threshold", LIMIT, || Ok(Some(heard()?).filter(|it| !it.is_empty())))?;
+    ensure!(first.len() == 1 && first[0].0 == "80", "{first:?}");
+    ensure!(first[0].1.lines().any(|line| line == format!("DTRAF_ACCOUNT={name}")), "{first:?}");
+
+    // Another process goes on, and tells nothing again.
+    drop(running);
+    let _running = run()?;
+    lab.host().tcp(address, 10, 500_000)?;
+    eventually("the last threshold", LIMIT, || Ok((heard()?.len() == 2).then_some(())))?;
+    lab.host().tcp(address, 10, 500_000)?;
+    std::thread::sleep(Duration::from_secs(1));
+    let heard = heard()?;
+    let percents: Vec<_> = heard.iter().map(|(percent, _)| percent.as_str()).collect();
+    ensure!(percents == ["100", "80"], "{percents:?}");
+
+    // What is used is what the kernel has.
+    eventually("the quota to say what the kernel has", LIMIT, || {
+        let text = dtraf.run(&["quota", "list", "--format=json", &db])?;
+        let list: Value = serde_json::from_str(&text).with_context(|| format!("read {text}"))?;
+        let kernel = audited(&dtraf, &container)?.total.tx.wire_bytes;
+        Ok((list["quotas"][0]["used_bytes"].as_u64() == Some(kernel)).then_some(()))
+    })?;
+    let check = dtraf.end(&["quota", "check", &db])?;
+    ensure!(check.status.code() == Some(3), "{:?}: {}", check.status, check.errors);
+    ensure!(check.errors.contains("over the quota"), "{}", check.errors);
+    dtraf.run(&["quota", "remove", name, &db])?;
+    ensure!(dtraf.end(&["quota", "check", &db])?.status.code() == Some(0), "there is no quota left");
+    ensure!(dtraf.end(&["quota", "set", name, "much", &db])?.status.code() == Some(2), "much is no size");
+    Ok(())
+}
