@@ -314,10 +314,11 @@ impl Sources {
             () = signals.next() => Event::Quit,
             1.. = self.links.recv_many(&mut links, LINKS_TOGETHER) => Event::Links(links),
             Some(event) = self.docker.recv() => Event::Docker(event),
+            // Of the others very many come at once when many containers start; who types waits for one at most.
+            event = display.next() => Event::View(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
             Some(found) = self.listening.recv() => Event::Listening(found),
             Some(surveyed) = self.surveyed.recv() => Event::Surveyed(surveyed),
-            event = display.next() => Event::View(event),
             _ = self.ticks.tick() => Event::Tick,
             turn = keeper.next() => Event::Ledger(turn),
             _ = self.chores.tick() => Event::Chores,

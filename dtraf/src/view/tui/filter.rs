@@ -36,13 +36,19 @@ impl Filter {
         *self = Self::of(&typed);
     }
 
-    /// Whether each word is somewhere in `texts`.
-    pub(super) fn admits<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+    /// The words that are nowhere in `texts`: what is left to be asked of others.
+    pub(super) fn unmet<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Self {
         if self.is_empty() {
-            return true;
+            return self.clone();
         }
         let texts: Vec<_> = texts.into_iter().map(str::to_lowercase).collect();
-        self.words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
+        let is_unmet = |word: &&String| !texts.iter().any(|text| text.contains(*word));
+        Self { typed: self.typed.clone(), words: self.words.iter().filter(is_unmet).cloned().collect() }
+    }
+
+    /// Whether each word is somewhere in `texts`.
+    pub(super) fn admits<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+        self.unmet(texts).is_empty()
     }
 }
 
@@ -64,6 +70,13 @@ mod tests {
         ] {
             assert_eq!(Filter::of(typed).admits(texts), expected, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn what_one_text_has_is_not_asked_of_another() {
+        let left = Filter::of("shop 443").unmet(["shop-web-1"]);
+        assert!(left.admits(["443/tcp"]) && !left.admits(["80/tcp"]));
+        assert!(left.unmet(["443/tcp"]).is_empty());
     }
 
     #[test]

@@ -30,10 +30,10 @@ pub(super) fn of_everyone(scene: &Scene, ask: &Ask<'_>) -> (Vec<Row>, usize) {
         let name = container.map_or_else(|| containers::unowned().to_owned(), containers::name);
         let its_words =
             if ask.filter.is_empty() { Vec::new() } else { container.map(words).unwrap_or_default() };
+        let filter = ask.filter.unmet(its_words.iter().map(AsRef::as_ref));
         for mut row in of_figures(scene, holder, figures) {
             row.texts.push((Column::Name, name.clone()));
-            let texts = row.texts.iter().map(|(_, text)| text.as_str());
-            if ask.filter.admits(texts.chain(its_words.iter().map(AsRef::as_ref))) {
+            if filter.admits(row.texts.iter().map(|(_, text)| text.as_str())) {
                 rows.push(row);
             }
         }
