@@ -13,6 +13,7 @@ pub(crate) mod fixtures;
 pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod inventory;
+pub(crate) mod kept;
 pub(crate) mod ledger;
 pub(crate) mod quota;
 pub(crate) mod report;

@@ -248,6 +248,9 @@ pub(crate) struct TopArgs {
     pub(crate) no_trunc: bool,
 
     #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+
+    #[command(flatten)]
     pub(crate) pins: PinArgs,
 }
 

@@ -22,7 +22,7 @@ use self::rules::Rules;
 use crate::accounting::report::Backend;
 use crate::cli::values::{AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope};
 use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, TopArgs, UninstallArgs};
-use crate::daemon::keeper::{Keeping, WhenDamaged};
+use crate::daemon::keeper::{Keeping, Showing, WhenDamaged};
 use crate::source::ebpf::{HookChoice, Limits};
 use crate::source::select::Wanted;
 use crate::store::Retention;
@@ -78,6 +78,8 @@ pub(crate) struct Stats {
 pub(crate) struct Top {
     pub(crate) backend: Wanted,
     pub(crate) pace: Duration,
+    /// Of the ledger, which need not be there.
+    pub(crate) path: PathBuf,
     pub(crate) opening: Opening,
     pub(crate) bpffs: PathBuf,
 }
@@ -168,6 +170,7 @@ impl Config {
 
 impl Run {
     fn resolve(args: RunArgs, stdout: Stdout) -> Result<Self, ConfigError> {
+        let show = show(&args, stdout);
         Ok(Self {
             backend: wanted(args.backend),
             literal_rules: args.literal_rules,
@@ -177,7 +180,7 @@ impl Run {
                 AttachChoice::Clsact => HookChoice::Clsact,
             },
             pace: if args.once { Pace::Once } else { Pace::Every(args.interval) },
-            show: show(&args, stdout),
+            show,
             trace: args.trace,
             limits: limits(args.max_containers, args.port_entries, args.ports_per_container)?,
             scopes: scopes(&args.scopes)?,
@@ -185,6 +188,7 @@ impl Run {
                 path: args.ledger.path,
                 pace: args.flush,
                 retention: Retention::default(),
+                showing: if matches!(show, Show::Live(_)) { Showing::Somebody } else { Showing::Nobody },
                 when_damaged: if args.recover { WhenDamaged::Recover } else { WhenDamaged::Tell },
             },
             bpffs: args.pins.bpffs,
@@ -237,11 +241,12 @@ impl Top {
         if stdout == Stdout::Elsewhere {
             return Err(ConfigError::NoTerminal);
         }
-        let TopArgs { backend, interval, ports, units, bits, no_trunc, pins } = args;
+        let TopArgs { backend, interval, ports, units, bits, no_trunc, ledger, pins } = args;
         let look = LookArgs { format: None, ports, units, bits, no_trunc };
         Ok(Self {
             backend: wanted(backend),
             pace: interval,
+            path: ledger.path,
             opening: live(&view(&look, stdout)),
             bpffs: pins.bpffs,
         })

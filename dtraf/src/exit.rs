@@ -19,11 +19,15 @@ pub(crate) fn with(result: anyhow::Result<()>) -> ExitCode {
     };
     // Nobody is left to tell when stderr is gone too.
     drop(io::stderr().lock().write_all(told(&error).as_bytes()));
-    ExitCode::from(match () {
-        () if error.is::<ConfigError>() || error.is::<PeriodError>() => USAGE,
-        () if error.is::<OverQuota>() => OVER_QUOTA,
-        () => FAILED,
-    })
+    let is_usage = error.is::<ConfigError>() || error.is::<PeriodError>();
+    let status = if is_usage {
+        USAGE
+    } else if error.is::<OverQuota>() {
+        OVER_QUOTA
+    } else {
+        FAILED
+    };
+    ExitCode::from(status)
 }
 
 /// `dtraf: attempt: subject: cause`. A cause that the error before it spells out

@@ -1,5 +1,6 @@
 //! `dtraf top`: the live view beside a dtraf that counts. It attaches nothing, and leaves nothing behind.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -7,15 +8,26 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::accounting::identity::Timestamp;
+use crate::accounting::kept::Kept;
 use crate::accounting::report::Report;
+use crate::accounting::statement::period::CycleDay;
+use crate::clock;
 use crate::config::Top;
+use crate::config::file::File;
 use crate::daemon::Signals;
 use crate::live::Live;
 use crate::stats::Onlooker;
+use crate::store::{Archive, StoreError};
 use crate::terminal::Reader;
-use crate::view::tui::Occasion;
+use crate::view::tui::{Event, Occasion};
 
-type Reading = anyhow::Result<(Report, Instant)>;
+/// What counters say, and what the ledger has if that is new.
+struct Reading {
+    report: Report,
+    taken: Instant,
+    kept: Option<Kept>,
+}
 
 pub(crate) async fn run(config: Top) -> anyhow::Result<()> {
     let mut signals = Signals::new(true)?;
@@ -23,16 +35,16 @@ pub(crate) async fn run(config: Top) -> anyhow::Result<()> {
     let mut readings = readings(config)?;
     // What cannot be read is told before the terminal is taken.
     let Some(first) = readings.recv().await else { return Ok(()) };
-    let (report, taken) = first?;
+    let first = first?;
     let mut live = Live::show(opening, Occasion::Top)?;
-    live.report(report, taken)?;
-    loop {
-        let reader = tokio::select! {
+    let mut reader = show(&mut live, first)?;
+    while reader == Reader::Present {
+        reader = tokio::select! {
             biased;
             () = signals.next() => return Ok(()),
             event = live.next() => live.take(event)?,
             reading = readings.recv() => match reading {
-                Some(Ok((report, taken))) => live.report(report, taken)?,
+                Some(Ok(reading)) => show(&mut live, reading)?,
                 // The next reading is another chance.
                 Some(Err(error)) => {
                     log::error!("{error:#}");
@@ -41,32 +53,70 @@ pub(crate) async fn run(config: Top) -> anyhow::Result<()> {
                 None => bail!("the thread that reads has ended"),
             },
         };
-        if reader == Reader::Gone {
-            return Ok(());
-        }
     }
+    Ok(())
+}
+
+fn show(live: &mut Live, reading: Reading) -> anyhow::Result<Reader> {
+    let Reading { report, taken, kept } = reading;
+    if let Some(kept) = kept
+        && live.take(Event::Kept(kept))? == Reader::Gone
+    {
+        return Ok(Reader::Gone);
+    }
+    Ok(live.report(report, taken)?)
 }
 
 /// Reads in a thread of its own: whoever types does not wait for Docker or a firewall. The first reading is the last one when it
 /// fails.
-fn readings(config: Top) -> anyhow::Result<mpsc::Receiver<Reading>> {
+fn readings(config: Top) -> anyhow::Result<mpsc::Receiver<anyhow::Result<Reading>>> {
     let runtime = Builder::new_current_thread().enable_all().build().context("start the reading")?;
     let (sender, receiver) = mpsc::channel(1);
-    std::thread::spawn(move || runtime.block_on(read(config, sender)));
+    let cycle_day = File::read(None)?.cycle_day.unwrap_or(CycleDay::FIRST);
+    std::thread::spawn(move || runtime.block_on(read(config, cycle_day, sender)));
     Ok(receiver)
 }
 
-async fn read(config: Top, readings: mpsc::Sender<Reading>) {
+async fn read(config: Top, cycle_day: CycleDay, readings: mpsc::Sender<anyhow::Result<Reading>>) {
     let mut onlooker = match Onlooker::new(config.backend, &config.bpffs).await {
         Ok(onlooker) => onlooker,
         Err(error) => return drop(readings.send(Err(error)).await),
     };
+    let mut books = Books { path: config.path, cycle_day, seen: None };
     let mut ticks = interval(config.pace);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if readings.send(onlooker.report().await).await.is_err() {
+        let report = onlooker.report().await;
+        let kept = books.fresh();
+        if readings.send(report.map(|(report, taken)| Reading { report, taken, kept })).await.is_err() {
             return;
         }
+    }
+}
+
+/// The ledger that the other dtraf writes, where there is one.
+struct Books {
+    path: PathBuf,
+    cycle_day: CycleDay,
+    /// Up to when it was written when it was looked at.
+    seen: Option<Timestamp>,
+}
+
+impl Books {
+    /// What is in it, where something was written since.
+    fn fresh(&mut self) -> Option<Kept> {
+        self.read().inspect_err(|error| log::debug!("the ledger is not shown: {error}")).ok().flatten()
+    }
+
+    fn read(&mut self) -> Result<Option<Kept>, StoreError> {
+        let archive = Archive::open(&self.path)?;
+        let written = archive.written_at()?;
+        if written.is_none() || written == self.seen {
+            return Ok(None);
+        }
+        let kept = archive.kept(self.cycle_day, clock::now(), &clock::zone())?;
+        self.seen = written;
+        Ok(Some(kept))
     }
 }

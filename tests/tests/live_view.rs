@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use dtraf_tests::ledger::Ledger;
 use dtraf_tests::{Dtraf, Lab, Outside, Patience, Shared, eventually};
+use serde_json::Value;
 
 /// In the lab's own `/run`: no other tmux is met.
 const SOCKET: &str = "/run/live-view";
@@ -249,4 +251,44 @@ fn a_signal_and_a_terminal_that_disappears_end_it_and_not_the_counting() -> Resu
         ensure!(Dtraf::new(&lab)?.stats()?.container("signalled")?.figures().is_ok());
     }
     Dtraf::new(&lab)?.end(&["uninstall", "--yes"])?.success().map(drop)
+}
+
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "compared with figures of five digits")]
+fn today_and_the_cycle_are_what_the_report_says() -> Result<()> {
+    let lab = Shared::lab()?;
+    let (dtraf, ledger) = (Dtraf::new(&lab)?, Ledger::new()?);
+    let db = ledger.option();
+    let container = lab.container("kept").start()?;
+    let _server = container.place()?.serve_tcp(80)?;
+    let view = Terminal::open(&lab, "kept", (250, 30), &format!("run --flush=500ms {db}"))?;
+    view.shows("the container", |screen| line(screen, "kept").is_some_and(|line| figures(line).len() >= 4))?;
+    lab.host().tcp(SocketAddr::new(container.address("bridge")?, 80), 100, 5_000_000)?;
+    eventually("its account", LIMIT, || {
+        Ok(dtraf.run(&["account", "list", &db])?.contains("kept").then_some(()))
+    })?;
+    dtraf.run(&["quota", "set", "kept", "8MB", &db])?;
+    lab.host().tcp(SocketAddr::new(container.address("bridge")?, 80), 100, 1_000_000)?;
+    let agreed = |session: &Terminal<'_>| {
+        session.shows("what the report says", |screen| {
+            let reported = || -> Result<f64> {
+                let text = dtraf.run(&["report", "--from=today", "--format=json", "kept", &db])?;
+                let report: Value = serde_json::from_str(&text).context("read a report")?;
+                let bytes = |direction: &str| report["total"][direction]["wire_bytes"].as_u64();
+                Ok((bytes("rx").context("rx")? + bytes("tx").context("tx")?) as f64)
+            };
+            let (Some(line), Ok(reported)) = (line(screen, "kept"), reported()) else { return false };
+            // RX and TX, of the rate and of all, and behind them today and the cycle: rounded to 10 kB.
+            let figures = figures(line);
+            let is_it = |figure: &f64| (figure - reported).abs() <= 5_000.0;
+            let percent = format!(" {:.0} %", (reported * 100.0 / 8e6).floor());
+            reported > 6e6 && figures.len() >= 6 && figures[4..6].iter().all(is_it) && line.contains(&percent)
+        })
+    };
+    let shown = agreed(&view)?;
+    ensure!(shown.contains("TODAY") && shown.contains("CYCLE") && shown.contains("QUOTA"), "{shown}");
+    // Beside it, `dtraf top` says the same.
+    agreed(&Terminal::open(&lab, "beside", (250, 30), &format!("top {db}"))?)?;
+    view.press(&["q"])?;
+    view.is_restored().map(drop)
 }

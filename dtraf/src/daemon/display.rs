@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::inventory::Inventory;
+use crate::accounting::kept::Kept;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::report::{Earlier, Marks, Origin, Report};
 use crate::clock;
@@ -76,6 +77,11 @@ impl Display {
             Destination::Screen(_) => Event::Gone,
             Destination::Nowhere | Destination::Output(_) => std::future::pending().await,
         }
+    }
+
+    /// Has the live view show what the ledger has.
+    pub(super) fn keep(&mut self, kept: Option<Kept>) -> anyhow::Result<Reader> {
+        kept.map_or(Ok(Reader::Present), |kept| self.take(Event::Kept(kept)))
     }
 
     /// Answers it.

@@ -16,6 +16,7 @@ use self::disk::{Answer, Request};
 use crate::accounting::history::journal::{Journal, RawCounter, Resumed};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::Inventory;
+use crate::accounting::kept::Kept;
 use crate::accounting::ledger::{Entry, Ledger};
 use crate::accounting::snapshot::{MeterId, MeterReading};
 use crate::clock;
@@ -38,6 +39,15 @@ pub(crate) struct Keeping {
     pub(crate) pace: Duration,
     pub(crate) retention: Retention,
     pub(crate) when_damaged: WhenDamaged,
+    pub(crate) showing: Showing,
+}
+
+/// Whether somebody looks at what the ledger has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Showing {
+    Nobody,
+    /// The live view.
+    Somebody,
 }
 
 /// What to do with a ledger that is damaged.
@@ -62,6 +72,8 @@ pub(super) struct Keeper {
     requests: std::sync::mpsc::Sender<Request>,
     answers: mpsc::UnboundedReceiver<Answer>,
     trouble: Option<Trouble>,
+    /// What the ledger has, for whoever shows it next.
+    kept: Option<Kept>,
 }
 
 /// What keeps the ledger from being written.
@@ -95,6 +107,7 @@ impl Keeper {
             requests,
             answers,
             trouble: None,
+            kept: None,
         };
         keeper.ask(Request::Resume);
         Ok(keeper)
@@ -140,6 +153,11 @@ impl Keeper {
         }
     }
 
+    /// What the ledger has, where that was not taken before.
+    pub(super) fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
+    }
+
     /// Goes on from what the ledger knows. Nothing is written before.
     pub(super) fn begin(&mut self, resumed: Resumed) {
         self.journal.resume(resumed);
@@ -149,7 +167,8 @@ impl Keeper {
     /// What the disk has answered. An error is one that no waiting mends.
     pub(super) fn on_answer(&mut self, answer: Answer) -> anyhow::Result<Option<Resumed>> {
         self.waiting = false;
-        let Answer { resumed, on_disk, trouble } = answer;
+        let Answer { resumed, on_disk, trouble, kept } = answer;
+        self.kept = kept.map(|kept| *kept).or(self.kept.take());
         match trouble {
             Some(error) if error.is_final() => return Err(error.into()),
             Some(error) => self.tell(&error),

@@ -205,7 +205,8 @@ impl Daemon {
         self.keeper.finish(&self.ledger, &self.inventory, &save(self.memory.booked())).await
     }
 
-    fn show(&self, display: &mut Display) -> anyhow::Result<Reader> {
+    fn show(&mut self, display: &mut Display) -> anyhow::Result<Reader> {
+        display.keep(self.keeper.take_kept())?;
         display.show(&self.ledger, &self.inventory, None)
     }
 }

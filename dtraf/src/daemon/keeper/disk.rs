@@ -4,10 +4,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Keeping, WhenDamaged, recovery, thresholds};
+use super::{Keeping, Showing, WhenDamaged, chain, recovery, thresholds};
 use crate::accounting::history::journal::{Batch, Resumed, Sequence};
+use crate::accounting::kept::Kept;
+use crate::accounting::statement::period::CycleDay;
 use crate::clock;
-use crate::store::{Calendar, Epoch, Store, StoreError, recover};
+use crate::config::file::File;
+use crate::store::{Archive, Calendar, Epoch, Store, StoreError, recover};
 
 #[derive(Debug)]
 pub(super) enum Request {
@@ -24,6 +27,8 @@ pub(crate) struct Answer {
     /// Number of the last batch on the disk, where that could be read.
     pub(super) on_disk: Option<Sequence>,
     pub(super) trouble: Option<StoreError>,
+    /// Where somebody looks at it.
+    pub(super) kept: Option<Box<Kept>>,
 }
 
 /// What opens the database.
@@ -33,6 +38,7 @@ struct Disk {
     store: Option<Store>,
     /// Whether it is still to be looked at for damage.
     recovers: bool,
+    cycle_day: CycleDay,
 }
 
 pub(super) fn start(
@@ -40,7 +46,7 @@ pub(super) fn start(
     epoch: Epoch,
 ) -> Result<(Sender<Request>, UnboundedReceiver<Answer>), StoreError> {
     let recovers = keeping.when_damaged == WhenDamaged::Recover;
-    let mut disk = Disk { keeping: keeping.clone(), epoch, store: None, recovers };
+    let mut disk = Disk { keeping: keeping.clone(), epoch, store: None, recovers, cycle_day: cycle_day() };
     // Recovering takes its time, which counting does not wait for.
     if !recovers {
         match disk.open() {
@@ -53,6 +59,15 @@ pub(super) fn start(
     let (answers, answered) = unbounded_channel();
     std::thread::spawn(move || serve(disk, &asked, &answers));
     Ok((requests, answered))
+}
+
+/// As it is written down.
+fn cycle_day() -> CycleDay {
+    let file = File::read(None).unwrap_or_else(|error| {
+        log::warn!("cycles begin on the first of a month: {}", chain(&error));
+        File::default()
+    });
+    file.cycle_day.unwrap_or(CycleDay::FIRST)
 }
 
 fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<Answer>) {
@@ -81,6 +96,17 @@ impl Disk {
         Ok(self.store.as_mut().expect("it was opened just now"))
     }
 
+    fn kept(&self) -> Option<Box<Kept>> {
+        if self.keeping.showing == Showing::Nobody {
+            return None;
+        }
+        let archive = Archive::open(&self.keeping.path);
+        let kept = archive.and_then(|archive| archive.kept(self.cycle_day, clock::now(), &clock::zone()));
+        kept.inspect_err(|error| log::warn!("the live view cannot say what the ledger has: {}", chain(error)))
+            .ok()
+            .map(Box::new)
+    }
+
     fn answer(&mut self, request: Request) -> Answer {
         let mut resumed = None;
         let on_disk = self.open().and_then(|store| match request {
@@ -94,11 +120,11 @@ impl Disk {
             Request::Write(batch, calendar) => store.write(&batch, calendar),
         });
         match on_disk {
-            Ok(sequence) => Answer { resumed, on_disk: Some(sequence), trouble: None },
+            Ok(sequence) => Answer { resumed, on_disk: Some(sequence), trouble: None, kept: self.kept() },
             Err(trouble) => {
                 // A commit that has failed may be on the disk all the same.
                 let on_disk = self.store.as_ref().and_then(|store| store.sequence().ok());
-                Answer { resumed: None, on_disk, trouble: Some(trouble) }
+                Answer { resumed: None, on_disk, trouble: Some(trouble), kept: None }
             }
         }
     }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use dtraf_common::abi::Scope;
 
 use super::*;
+use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::Counts;
 use crate::accounting::bill::quota::{Quota, Standing};
+use crate::accounting::kept::Kept;
 use crate::accounting::statement::period::CycleDay;
 
 fn quota(bytes: u64) -> Quota {
@@ -113,4 +115,30 @@ fn a_quota_goes_with_its_account_and_the_heirs_own_stays() {
     assert_eq!((standings[0].account.as_str(), standings[0].quota.bytes), ("customer 7", 1));
     editor.merge("customer 7", "cache").unwrap();
     assert_eq!(bench.standings(day(0))[0].account, "cache");
+}
+
+#[test]
+fn the_live_view_has_today_and_the_cycle_of_whole_accounts() {
+    let mut bench = Bench::new();
+    bench.inventory = inventory([container(1, "web"), container(2, "db")]);
+    bench.count(&web(), 3, 1);
+    bench.flush(day(0));
+    bench.set("web", &quota(wire_bytes(10)));
+    bench.count(&web(), 8, 2);
+    bench.flush(day(1));
+    let kept = |now| {
+        let archive = Archive::open(&bench.path()).unwrap();
+        archive.kept(CycleDay::FIRST, now, &TimeZone::UTC).unwrap()
+    };
+    let shown = |kept: &Kept, number| {
+        let account = kept.of(id(number)).unwrap();
+        let skbs = |amounts: PerDirection<Amount>| (amounts.rx.skbs, amounts.tx.skbs);
+        (skbs(account.today), skbs(account.cycle), account.quota_percent)
+    };
+    assert_eq!(shown(&kept(day(1)), 1), ((5, 1), (8, 2), Some(80)));
+    // Nothing was counted, which is known.
+    assert_eq!(shown(&kept(day(1)), 2), ((0, 0), (0, 0), None));
+    // Another month.
+    assert_eq!(shown(&kept(day(30)), 1), ((0, 0), (0, 0), Some(0)));
+    assert!(kept(day(1)).of(id(3)).is_none());
 }

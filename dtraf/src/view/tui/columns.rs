@@ -1,7 +1,6 @@
 //! The columns of each table, and which of them there is room for.
 //!
-//! A wider screen has more columns, in the order of their rank. Columns yet to come (today, this cycle, the quota) find their
-//! place by an entry here.
+//! A wider screen has more columns, in the order of their rank.
 
 use super::sheet::{Focus, Sheet};
 use super::spelling::Spelling;
@@ -11,6 +10,8 @@ pub(super) const GAP: usize = 2;
 /// The widest that a name is shown when nothing has to be whole.
 const WIDEST_TEXT: usize = 40;
 const WIDEST_TREND: usize = 30;
+/// Before the per cent of a quota.
+pub(super) const QUOTA_BAR: usize = 6;
 /// How much of the first column is shown wherever there is room for more than one.
 const FIRST: usize = 18;
 
@@ -33,6 +34,12 @@ pub(crate) enum Column {
     Trend,
     RxTotal,
     TxTotal,
+    /// What the ledger has of the account since midnight, both directions.
+    Today,
+    /// In the billing cycle that is under way.
+    Cycle,
+    /// How much of its quota the account has used.
+    Quota,
     Packets,
     Busiest,
     Share,
@@ -71,7 +78,7 @@ impl Column {
             Focus::Total => [totals, rates],
         };
         let last = match sheet {
-            Sheet::Containers => &[Self::Packets, Self::Busiest][..],
+            Sheet::Containers => &[Self::Today, Self::Cycle, Self::Quota, Self::Packets, Self::Busiest][..],
             Sheet::Ports | Sheet::Detail => &[Self::Packets],
             Sheet::Scopes | Sheet::Networks | Sheet::Projects => &[Self::Packets, Self::Share],
         };
@@ -95,6 +102,9 @@ impl Column {
             Self::Trend => "TREND",
             Self::RxTotal => "RX TOTAL",
             Self::TxTotal => "TX TOTAL",
+            Self::Today => "TODAY",
+            Self::Cycle => "CYCLE",
+            Self::Quota => "QUOTA",
             Self::Packets => "PKTS/S",
             Self::Busiest => "BUSIEST",
             Self::Share => "SHARE",
@@ -108,6 +118,9 @@ impl Column {
             | Self::TxRate
             | Self::RxTotal
             | Self::TxTotal
+            | Self::Today
+            | Self::Cycle
+            | Self::Quota
             | Self::Packets
             | Self::Share => Align::Right,
             _ => Align::Left,
@@ -136,9 +149,12 @@ impl Column {
             Self::Count,
             Self::Share,
             Self::Published,
+            Self::Today,
+            Self::Cycle,
             Self::Packets,
             Self::Networks,
             Self::Address,
+            Self::Quota,
         ];
         let swapped = match (focus, self) {
             (Focus::Total, Self::RxRate) => Self::RxTotal,
@@ -161,7 +177,8 @@ impl Column {
             Self::Networks => text(10),
             Self::Address => text(15),
             Self::RxRate | Self::TxRate => spelling.rate_width(),
-            Self::RxTotal | Self::TxTotal => spelling.total_width(),
+            Self::RxTotal | Self::TxTotal | Self::Today | Self::Cycle => spelling.total_width(),
+            Self::Quota => QUOTA_BAR + 1 + "100 %".len(),
             Self::Trend => 10,
             Self::Packets | Self::Share => 7,
             Self::Busiest => 9.max(natural.min(12)),

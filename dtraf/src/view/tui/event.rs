@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::accounting::kept::Kept;
 use crate::accounting::report::Report;
 
 /// Something that the view answers.
@@ -13,6 +14,8 @@ pub(crate) enum Event {
         report: Box<Report>,
         elapsed: Option<Duration>,
     },
+    /// What the ledger has of those who are counted.
+    Kept(Kept),
     Key(Key),
     /// A button was pressed there.
     Click(Place),

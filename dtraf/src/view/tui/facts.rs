@@ -4,7 +4,9 @@ use super::measure::Measure;
 use super::rows;
 use super::scene::Scene;
 use super::spelling::Spelling;
+use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::attribution::Coverage;
+use crate::accounting::kept::KeptAccount;
 use crate::accounting::ledger::Holder;
 use crate::accounting::report::{ContainerRow, Figures, MeterRow};
 use crate::accounting::snapshot::Point;
@@ -40,6 +42,8 @@ pub(super) fn facts(
     };
     if let Some(row) = row {
         facts.extend(identity(row).map(|fact| (Tone::Plain, fact)));
+        let kept = scene.kept.as_ref().and_then(|kept| kept.of(row.id));
+        facts.extend(kept.map(|kept| (Tone::Plain, of_account(kept, measure, spelling))));
     }
     if let Some(figures) = scene.figures(holder) {
         let shown = figures.meters.iter().take(METERS);
@@ -54,6 +58,17 @@ pub(super) fn facts(
         facts.extend(missing(row).map(|fact| (Tone::Warning, fact)));
     }
     facts
+}
+
+/// What the ledger has, with all the containers that the account has and had.
+fn of_account(kept: &KeptAccount, measure: Measure, spelling: Spelling) -> String {
+    let bytes = |amounts: &PerDirection<Amount>| {
+        let figure = |amount| whole(&spelling.total(measure.bytes(amount)));
+        format!("RX {}, TX {}", figure(&amounts.rx), figure(&amounts.tx))
+    };
+    let quota =
+        kept.quota_percent.map(|percent| format!("; {percent}{NO_BREAK}% of the quota")).unwrap_or_default();
+    format!("account: today {}; this cycle {}{quota}", bytes(&kept.today), bytes(&kept.cycle))
 }
 
 /// Never broken between a figure and its unit.

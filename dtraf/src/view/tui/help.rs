@@ -12,7 +12,7 @@ use crate::view::table::layout::{Tone, wrap};
 /// What stands before the keys' meanings.
 const INDENT: usize = 15;
 
-const KEYS: [(&str, &str); 27] = [
+const KEYS: [(&str, &str); 29] = [
     ("q  Ctrl-C", "leave the view; counting goes on"),
     ("?", "this page"),
     ("Up Down j k", "move; also PgUp PgDn g G Home End and the mouse wheel"),
@@ -31,6 +31,8 @@ const KEYS: [(&str, &str); 27] = [
     ("", ""),
     ("RX, TX", "received and transmitted by the container"),
     ("TREND", "both directions over the last readings; a full block is the most"),
+    ("TODAY, CYCLE", "both directions of the account, from the ledger's last batch"),
+    ("QUOTA", "how much of it the account has used in the cycle"),
     ("BUSIEST", "the fastest port, else the greatest; > is a port of the other end"),
     ("(...)", "counted without a port, and why"),
     ("-", "not known, which is not zero"),

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use dtraf_common::abi::{Role, Scope};
 
 pub(super) use self::containers::remark;
-pub(super) use self::order::{packets, sort};
+pub(super) use self::order::{both, packets, sort};
 use super::columns::Column;
 use super::filter::Filter;
 use super::growth::Pace;
@@ -18,6 +18,7 @@ use super::measure::Measure;
 use super::scene::Scene;
 use super::sheet::{Focus, Sheet};
 use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::kept::KeptAccount;
 use crate::accounting::ledger::Holder;
 use crate::accounting::report::{ContainerRow, RowState};
 use crate::accounting::snapshot::Bucket;
@@ -35,6 +36,8 @@ pub(crate) struct Row {
     pub(super) count: Option<usize>,
     pub(super) total: Option<PerDirection<Amount>>,
     pub(super) pace: Option<PerDirection<Pace>>,
+    /// Of its account, where it is a container and a ledger knows it.
+    pub(super) kept: Option<KeptAccount>,
 }
 
 /// Whom a row speaks of: the same one in the next report.

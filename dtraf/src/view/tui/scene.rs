@@ -1,11 +1,13 @@
 //! A report and the ones before it: what a screen is made from. A scene is copied to hold it still.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::growth::Earlier;
 use super::history::History;
 use crate::accounting::identity::ContainerId;
+use crate::accounting::kept::Kept;
 use crate::accounting::ledger::Holder;
 use crate::accounting::report::{ContainerRow, Figures, Report};
 
@@ -15,6 +17,8 @@ pub(crate) struct Scene {
     places: Places,
     before: Option<Before>,
     pub(super) history: History,
+    /// `None` where no ledger could be read.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 /// The report before.
@@ -30,7 +34,7 @@ type Places = BTreeMap<ContainerId, usize>;
 
 impl Scene {
     pub(super) fn new(report: Report) -> Self {
-        Self { places: places(&report), report, before: None, history: History::default() }
+        Self { places: places(&report), report, before: None, history: History::default(), kept: None }
     }
 
     /// Takes the next report. Without the time since the last one there are no rates between them.

@@ -1,6 +1,7 @@
 //! Everything that the view remembers. Nothing else does: what is on the screen is a function of it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::columns::Column;
 use super::event::{Said, Size};
@@ -11,6 +12,7 @@ use super::rows::{self, Ask, Present, Row, RowKey};
 use super::scene::Scene;
 use super::sheet::{Focus, Sheet, Sorting};
 use super::spelling::Spelling;
+use crate::accounting::kept::Kept;
 use crate::accounting::ledger::Holder;
 use crate::view::Paint;
 use unicode_width::UnicodeWidthStr as _;
@@ -61,6 +63,8 @@ pub(crate) struct State {
     pub(super) size: Size,
     /// `None` before the first reading.
     live: Option<Scene>,
+    /// What the ledger has, as far as that is known.
+    kept: Option<Arc<Kept>>,
     /// What the screen is held still at.
     frozen: Option<Scene>,
     pub(super) mode: Mode,
@@ -107,6 +111,7 @@ impl State {
             options,
             size: options.size,
             live: None,
+            kept: None,
             frozen: None,
             mode: Mode::Browse,
             tab: options.first,
@@ -134,6 +139,18 @@ impl State {
 
     pub(super) fn live_mut(&mut self) -> &mut Option<Scene> {
         &mut self.live
+    }
+
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.kept = Some(Arc::new(kept));
+        self.show_kept();
+    }
+
+    /// A scene has what the ledger had last.
+    pub(super) fn show_kept(&mut self) {
+        if let Some(scene) = &mut self.live {
+            scene.kept.clone_from(&self.kept);
+        }
     }
 
     pub(super) fn pause(&mut self) {

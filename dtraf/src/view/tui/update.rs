@@ -15,6 +15,14 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 Some(scene) => scene.advance(*report, elapsed),
                 empty @ None => *empty = Some(Scene::new(*report)),
             }
+            state.show_kept();
+            if state.is_paused() {
+                return Vec::new();
+            }
+            state.arrange();
+        }
+        Event::Kept(kept) => {
+            state.keep(kept);
             if state.is_paused() {
                 return Vec::new();
             }

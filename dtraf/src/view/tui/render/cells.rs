@@ -1,9 +1,9 @@
 //! What stands in one cell of a table.
 
 use crate::view::table::layout::Tone;
-use crate::view::tui::columns::Column;
+use crate::view::tui::columns::{Column, QUOTA_BAR};
 use crate::view::tui::graph::trend;
-use crate::view::tui::rows::{Row, packets as row_packets};
+use crate::view::tui::rows::{Row, both, packets as row_packets};
 use crate::view::tui::scene::Scene;
 use crate::view::tui::spelling::{known, packets, share};
 use crate::view::tui::state::State;
@@ -29,6 +29,15 @@ pub(super) fn cell(
         Column::TxRate => rate(pace.and_then(|pace| measure.bytes(pace.tx.amount()))),
         Column::RxTotal => plain(spelling.total(total.and_then(|total| measure.bytes(&total.rx)))),
         Column::TxTotal => plain(spelling.total(total.and_then(|total| measure.bytes(&total.tx)))),
+        Column::Today => plain(spelling.total(both(row.kept.map(|kept| kept.today), measure))),
+        Column::Cycle => plain(spelling.total(both(row.kept.map(|kept| kept.cycle), measure))),
+        Column::Quota => match row.kept.and_then(|kept| kept.quota_percent) {
+            Some(percent) => {
+                let tone = if percent >= 100 { Tone::Warning } else { Tone::Plain };
+                (format!("{} {}", bar(percent), quota(percent)), tone)
+            }
+            None => (String::new(), Tone::Plain),
+        },
         Column::Packets => {
             let number = row_packets(row, measure);
             (packets(number), if number.unwrap_or(0) == 0 { Tone::Detail } else { Tone::Plain })
@@ -45,4 +54,14 @@ pub(super) fn cell(
         Column::Count => plain(row.count.map_or_else(String::new, |count| count.to_string())),
         _ => plain(row.text(column).unwrap_or_default().to_owned()),
     }
+}
+
+/// As much of a bar as is used, and a shade for the rest.
+fn bar(percent: u64) -> String {
+    let filled = usize::try_from(percent.min(100)).unwrap_or_default() * QUOTA_BAR / 100;
+    "█".repeat(filled) + &"░".repeat(QUOTA_BAR - filled)
+}
+
+fn quota(percent: u64) -> String {
+    if percent > 999 { ">999%".to_owned() } else { format!("{percent:>3} %") }
 }

@@ -111,6 +111,10 @@ fn figures(
         count: None,
         total: figures.map(|figures| figures.total),
         pace: scene.history.latest(holder),
+        kept: match holder {
+            Holder::Container(id) => scene.kept.as_ref().and_then(|kept| kept.of(id).copied()),
+            Holder::Unattributed(_) => None,
+        },
     }
 }
 

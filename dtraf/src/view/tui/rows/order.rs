@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Row, RowKey};
+use crate::accounting::amount::{Amount, PerDirection};
 use crate::view::tui::columns::Column;
 use crate::view::tui::measure::Measure;
 use crate::view::tui::sheet::{Focus, Order, Sorting};
@@ -45,6 +46,9 @@ fn rank(row: &Row, column: Column, focus: Focus, measure: Measure) -> Rank {
         Column::Trend => row.weight(Focus::Rate, measure),
         Column::RxTotal => total.and_then(|total| measure.bytes(&total.rx)),
         Column::TxTotal => total.and_then(|total| measure.bytes(&total.tx)),
+        Column::Today => both(row.kept.map(|kept| kept.today), measure),
+        Column::Cycle => both(row.kept.map(|kept| kept.cycle), measure),
+        Column::Quota => row.kept.and_then(|kept| kept.quota_percent),
         Column::Packets => packets(row, measure),
         Column::Share => row.weight(focus, measure),
         Column::Count => row.count.and_then(|count| u64::try_from(count).ok()),
@@ -59,6 +63,12 @@ fn rank(row: &Row, column: Column, focus: Focus, measure: Measure) -> Rank {
         }
     };
     figure.map_or(Rank::Unknown, Rank::Figure)
+}
+
+/// Both directions together.
+pub(in crate::view::tui) fn both(amounts: Option<PerDirection<Amount>>, measure: Measure) -> Option<u64> {
+    let amounts = amounts?;
+    Some(measure.bytes(&amounts.rx)?.saturating_add(measure.bytes(&amounts.tx)?))
 }
 
 /// Both directions' packets in a second.

@@ -166,6 +166,7 @@ fn row(key: RowKey, texts: Vec<(Column, String)>, sum: Sum) -> Row {
         count: None,
         total: Some(sum.total),
         pace: sum.pace,
+        kept: None,
     }
 }
 

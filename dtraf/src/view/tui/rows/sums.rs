@@ -153,5 +153,6 @@ fn row(key: RowKey, column: Column, name: String, sum: &Sum) -> Row {
         count: Some(sum.containers),
         total: Some(sum.total),
         pace: sum.pace,
+        kept: None,
     }
 }

@@ -2,7 +2,11 @@
 
 use insta::assert_snapshot;
 
+use crate::accounting::amount::PerDirection;
+use crate::accounting::fixtures::packets;
+use crate::accounting::kept::{Kept, KeptAccount};
 use crate::view::fixtures::{small, twice};
+use crate::view::tui::columns::Column;
 use crate::view::tui::event::{Key, Said, Size, Weight};
 use crate::view::tui::fixtures::{NARROW, WIDE, options, press, screen, type_text, view};
 use crate::view::tui::state::State;
@@ -75,15 +79,15 @@ fn containers_wide() {
     5 counted, 1 at another, 1 not counted                                                                            RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
     ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
      Containers  Ports  Scopes  Networks  Projects                                                                                                     8 rows of all
-    CONTAINER                   PROJECT  NETWORKS    ADDRESS          PORTS                RX/S       TX/S▼ TREND            RX TOTAL   TX TOTAL   PKTS/S  BUSIEST
-    web                         shop     bridge, f…  172.17.0.1, fd…  8080->80/tcp,…   10.00 kB   20.00 kB               █    1.02 MB    2.03 MB       30  80/tcp
-    db                          -        bridge, v…  172.17.0.2, 19…  -                     0 B        0 B               ▁    1.00 GB    1.00 kB        0  80/tcp
-    evil\u{1b}[2J\u{202e}       -        bridge      172.17.0.7       -                     0 B        0 B               ▁        0 B        0 B        0  -
-    <unattributed>                                                                          0 B        0 B               ▁    2.00 kB    1.00 kB        0  80/tcp
-    metrics                     -        -           -                -               not counted: host network
-    sidecar                     -        -           -                -               counted at web
-    old (stopped)               -        bridge      172.17.0.5       -                       -          -                    5.00 kB    5.00 kB        -  80/tcp
-    job (removed 090909090909)  -        bridge      -                -                       -          -                    5.00 kB    5.00 kB        -  80/tcp
+    CONTAINER                  PROJECT  NETWORKS    PORTS                RX/S       TX/S▼ TREND        RX TOTAL   TX TOTAL      TODAY      CYCLE   PKTS/S  BUSIEST
+    web                        shop     bridge, f…  8080->80/tcp,…   10.00 kB   20.00 kB           █    1.02 MB    2.03 MB          -          -       30  80/tcp
+    db                         -        bridge, v…  -                     0 B        0 B           ▁    1.00 GB    1.00 kB          -          -        0  80/tcp
+    evil\u{1b}[2J\u{202e}      -        bridge      -                     0 B        0 B           ▁        0 B        0 B          -          -        0  -
+    <unattributed>                                                        0 B        0 B           ▁    2.00 kB    1.00 kB          -          -        0  80/tcp
+    metrics                    -        -           -               not counted: host network
+    sidecar                    -        -           -               counted at web
+    old (stopped)              -        bridge      -                       -          -                5.00 kB    5.00 kB          -          -        -  80/tcp
+    job (removed 09090909090…  -        bridge      -                       -          -                5.00 kB    5.00 kB          -          -        -  80/tcp
 
 
 
@@ -276,7 +280,7 @@ fn sums() {
 fn help() {
     let mut state = view(Size { rows: 40, ..NARROW }, twice());
     press(&mut state, Key::Char('?'));
-    assert_snapshot!(screen(&state), @"
+    assert_snapshot!(screen(&state), @r"
     Keys
     q  Ctrl-C      leave the view; counting goes on
     ?              this page
@@ -296,6 +300,8 @@ fn help() {
 
     RX, TX         received and transmitted by the container
     TREND          both directions over the last readings; a full block is the most
+    TODAY, CYCLE   both directions of the account, from the ledger's last batch
+    QUOTA          how much of it the account has used in the cycle
     BUSIEST        the fastest port, else the greatest; > is a port of the other end
     (...)          counted without a port, and why
     -              not known, which is not zero
@@ -314,8 +320,6 @@ fn help() {
     metrics: not counted: host network
     sidecar: counted at web
     unattributed: no container is known to own its network namespace
-
-
     any key: back
     ");
 }
@@ -351,4 +355,47 @@ fn no_size_of_a_screen_is_too_small_or_too_large() {
             }
         }
     }
+}
+
+#[test]
+fn what_the_ledger_has_of_accounts_on_a_wide_screen() {
+    let mut state = view(Size { columns: 230, rows: 12 }, twice());
+    let account = |packets_of: u64, quota_percent| KeptAccount {
+        today: PerDirection { rx: packets(packets_of), tx: packets(1) },
+        cycle: PerDirection { rx: packets(packets_of * 10), tx: packets(1) },
+        quota_percent,
+    };
+    let ids: Vec<_> =
+        twice().into_iter().last().unwrap().containers.into_iter().map(|row| (row.name, row.id)).collect();
+    let of =
+        |name: &str| ids.iter().filter(|(other, _)| other == name).map(|(_, id)| *id).collect::<Vec<_>>();
+    let kept = Kept::new([(of("web"), account(7_000, Some(82))), (of("db"), account(3, Some(1_234)))]);
+    update(&mut state, Event::Kept(kept));
+    assert_snapshot!(screen(&state), @r#"
+    dtraf on host1: eBPF, wire bytes; Linux 6.12.0                                                                                                                                                                               14:13:30Z
+    5 counted, 1 at another, 1 not counted                                                                                                                                                  RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
+    ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
+     Containers  Ports  Scopes  Networks  Projects                                                                                                                                                                   6 rows, 2 not running
+    CONTAINER              PROJECT  NETWORKS       ADDRESS                 PORTS                             RX/S       TX/S▼ TREND                            RX TOTAL   TX TOTAL      TODAY      CYCLE         QUOTA   PKTS/S  BUSIEST
+    web                    shop     bridge, front  172.17.0.1, fd00:17::1  8080->80/tcp, 8443->443/tcp   10.00 kB   20.00 kB                               █    1.02 MB    2.03 MB    7.00 MB   70.00 MB  ████░░  82 %       30  80/tcp
+    db                     -        bridge, vlan7  172.17.0.2, 192.168.7…  -                                  0 B        0 B                               ▁    1.00 GB    1.00 kB    4.00 kB   31.00 kB  ██████ >999%        0  80/tcp
+    evil\u{1b}[2J\u{202e}  -        bridge         172.17.0.7              -                                  0 B        0 B                               ▁        0 B        0 B          -          -                      0  -
+    <unattributed>                                                                                            0 B        0 B                               ▁    2.00 kB    1.00 kB          -          -                      0  80/tcp
+    metrics                -        -              -                       -                            not counted: host network
+    sidecar                -        -              -                       -                            counted at web
+    q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all  Tab view  Space hold  w figure
+    "#);
+    // On a page of its own, with both directions.
+    press(&mut state, Key::Enter);
+    let page = screen(&state);
+    let said = "account: today RX 7.00 MB, TX 1.00 kB; this cycle RX 70.00 MB, TX 1.00 kB; 82 % of the quota";
+    assert!(page.replace('\u{a0}', " ").contains(said), "{page}");
+    press(&mut state, Key::Escape);
+    // Sorted by it, and unknown stays last.
+    while state.sorting().column != Column::Quota {
+        press(&mut state, Key::Char('s'));
+    }
+    let shown = screen(&state);
+    let at = |name: &str| shown.lines().position(|line| line.starts_with(name)).unwrap();
+    assert!(at("db") < at("web") && at("web") < at("<unattributed>"), "{shown}");
 }
