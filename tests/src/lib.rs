@@ -33,6 +33,7 @@ mod outside;
 mod place;
 mod process;
 mod shared;
+mod terminal;
 mod world;
 
 pub use built::built;
@@ -49,3 +50,4 @@ pub use outside::Outside;
 pub use place::Place;
 pub use process::{Ended, Process};
 pub use shared::Shared;
+pub use terminal::Terminal;

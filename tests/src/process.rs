@@ -64,6 +64,14 @@ impl Process {
         Ok(Self { name: name.to_owned(), entered, inner, lines, errors: None })
     }
 
+    /// Starts a command whose input and output are a terminal of its own.
+    pub(crate) fn in_terminal(name: &str, command: &mut Command) -> Result<Self> {
+        let mut entered = command.spawn().with_context(|| format!("start {name}"))?;
+        let inner = inside(name, &mut entered)?;
+        let (_, lines) = channel();
+        Ok(Self { name: name.to_owned(), entered, inner, lines, errors: None })
+    }
+
     /// Its number on the host, for `/proc`.
     pub fn host_pid(&self) -> u32 {
         self.inner.as_raw_nonzero().get().unsigned_abs()

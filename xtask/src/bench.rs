@@ -7,6 +7,7 @@ mod figures;
 mod forwarding;
 mod ledger;
 mod machine;
+mod view;
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::workspace::Workspace;
 use forwarding::Forwarding;
 use ledger::Ledger;
 use machine::Machine;
+use view::Watching;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,6 +44,8 @@ enum Bench {
     Forwarding(forwarding::Args),
     /// How large a year's ledger is, and how long a month's report takes
     Ledger,
+    /// How long the live view takes from a key to the screen, and what it costs
+    View(view::Args),
 }
 
 /// What is written for programs. Fields may be added; what changes a field's meaning changes `version`.
@@ -51,6 +55,7 @@ struct Results {
     machine: Machine,
     forwarding: Option<Forwarding>,
     ledger: Option<Ledger>,
+    view: Option<Watching>,
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -63,18 +68,30 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
         cargo.current_dir(workspace.root()).args(["build", "--release", "--package", package]);
         run(&mut cargo)?;
     }
-    let mut results = Results { version: 1, machine: Machine::read()?, forwarding: None, ledger: None };
+    let mut results =
+        Results { version: 1, machine: Machine::read()?, forwarding: None, ledger: None, view: None };
     let all = forwarding::Args::default();
     let forwarding = match &args.bench {
         Some(Bench::Forwarding(chosen)) => Some(chosen),
-        Some(Bench::Ledger) => None,
+        Some(Bench::Ledger | Bench::View(_)) => None,
         None => Some(&all),
+    };
+    let every_view = view::Args::default();
+    let view = match &args.bench {
+        Some(Bench::View(chosen)) => Some(chosen),
+        Some(Bench::Ledger | Bench::Forwarding(_)) => None,
+        None => Some(&every_view),
     };
     println!("\n{}", results.machine);
     if matches!(args.bench, None | Some(Bench::Ledger)) {
         let measured = ledger::measure(workspace)?;
         println!("\n{measured}");
         results.ledger = Some(measured);
+    }
+    if let Some(chosen) = view {
+        let measured = view::measure(workspace, chosen)?;
+        println!("\n{measured}");
+        results.view = Some(measured);
     }
     let mut failed = 0;
     if let Some(chosen) = forwarding {
