@@ -60,7 +60,7 @@ Environment:
 Files:
   /sys/fs/bpf/dtraf/         pinned maps and links: counting goes on in them while no dtraf runs
   /var/lib/dtraf/ledger.db   the ledger: what was counted when, for whom
-  /etc/dtraf/config.toml     the day that billing cycles begin on, prices and allowances; need not be there
+  /etc/dtraf/config.toml     billing cycles, prices, quotas, how long the ledger keeps what; need not be there
 
 Examples:
   dtraf run                          count, and watch
@@ -186,6 +186,9 @@ pub(crate) struct RunArgs {
     pub(crate) recover: bool,
 
     #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
     pub(crate) pins: PinArgs,
 }
 
@@ -246,6 +249,9 @@ pub(crate) struct TopArgs {
     /// Show names in full, at the price of columns
     #[arg(long)]
     pub(crate) no_trunc: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
@@ -326,6 +332,14 @@ pub(crate) struct LedgerArgs {
     /// The ledger: an SQLite database, made where there is none
     #[arg(long = "db", value_name = "FILE", default_value = LEDGER, value_parser = absolute_path)]
     pub(crate) path: PathBuf,
+}
+
+/// What is to be the same at every call.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration: billing cycles, prices, quotas, how long the ledger keeps what. /etc/dtraf/config.toml, if that is there
+    #[arg(long = "config", value_name = "FILE", value_parser = absolute_path)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Where systemd mounts it.

@@ -25,7 +25,6 @@ use crate::cli::{Cli, Command, DoctorArgs, LookArgs, RunArgs, StatsArgs, TopArgs
 use crate::daemon::keeper::{Keeping, Showing, WhenDamaged};
 use crate::source::ebpf::{HookChoice, Limits};
 use crate::source::select::Wanted;
-use crate::store::Retention;
 use crate::terminal::Stdout;
 use crate::view::doctor::Look;
 use crate::view::tui::{Names, Sheet, Spelling};
@@ -80,6 +79,8 @@ pub(crate) struct Top {
     pub(crate) pace: Duration,
     /// Of the ledger, which need not be there.
     pub(crate) path: PathBuf,
+    /// The configuration; the usual one, which need not be there, when `None`.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) opening: Opening,
     pub(crate) bpffs: PathBuf,
 }
@@ -187,7 +188,7 @@ impl Run {
             keeping: Keeping {
                 path: args.ledger.path,
                 pace: args.flush,
-                retention: Retention::default(),
+                file: args.config.file,
                 showing: if matches!(show, Show::Live(_)) { Showing::Somebody } else { Showing::Nobody },
                 when_damaged: if args.recover { WhenDamaged::Recover } else { WhenDamaged::Tell },
             },
@@ -241,12 +242,13 @@ impl Top {
         if stdout == Stdout::Elsewhere {
             return Err(ConfigError::NoTerminal);
         }
-        let TopArgs { backend, interval, ports, units, bits, no_trunc, ledger, pins } = args;
+        let TopArgs { backend, interval, ports, units, bits, no_trunc, config, ledger, pins } = args;
         let look = LookArgs { format: None, ports, units, bits, no_trunc };
         Ok(Self {
             backend: wanted(backend),
             pace: interval,
             path: ledger.path,
+            file: config.file,
             opening: live(&view(&look, stdout)),
             bpffs: pins.bpffs,
         })

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::accounting::bill::quota::Standing;
 use crate::clock;
+use crate::config::file::File;
 use crate::config::quota::{QuotaTask, Quotas};
 use crate::store::{Archive, Editor};
 use crate::terminal::print;
@@ -24,18 +25,23 @@ pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
             Editor::open(&path)?.set_quota(&account, &quota)?;
             format!("{} has a quota of {} bytes in each cycle.\n", neutral(&account), quota.bytes)
         }
-        QuotaTask::List(look) => {
-            quotas::list(&Archive::open(&path)?.standings(None, now, &zone)?, &look, &zone)
+        QuotaTask::List { look, file } => {
+            let declared = File::read(file.as_deref())?.quotas;
+            quotas::list(&Archive::open(&path)?.standings(None, &declared, now, &zone)?, &look, &zone)
         }
         QuotaTask::Remove { account } => {
             let is_gone = Editor::open(&path)?.remove_quota(&account)?;
-            ensure!(is_gone, "`{account}` has no quota: see `dtraf quota list`");
+            ensure!(
+                is_gone,
+                "`{account}` has no quota that was set: see `dtraf quota list`, and the configuration"
+            );
             format!("{} has no quota any more.\n", neutral(&account))
         }
-        QuotaTask::Check { accounts, look } => {
+        QuotaTask::Check { accounts, look, file } => {
+            let declared = File::read(file.as_deref())?.quotas;
             let archive = Archive::open(&path)?;
             let chosen = archive.accounts(&accounts)?;
-            let mut standings = archive.standings(chosen.as_deref(), now, &zone)?;
+            let mut standings = archive.standings(chosen.as_deref(), &declared, now, &zone)?;
             standings.retain(Standing::is_over);
             over.extend(standings.iter().map(|standing| standing.account.clone()));
             quotas::list(&standings, &look, &zone)

@@ -72,17 +72,17 @@ fn show(live: &mut Live, reading: Reading) -> anyhow::Result<Reader> {
 fn readings(config: Top) -> anyhow::Result<mpsc::Receiver<anyhow::Result<Reading>>> {
     let runtime = Builder::new_current_thread().enable_all().build().context("start the reading")?;
     let (sender, receiver) = mpsc::channel(1);
-    let cycle_day = File::read(None)?.cycle_day.unwrap_or(CycleDay::FIRST);
-    std::thread::spawn(move || runtime.block_on(read(config, cycle_day, sender)));
+    let settings = File::read(config.file.as_deref())?;
+    std::thread::spawn(move || runtime.block_on(read(config, settings, sender)));
     Ok(receiver)
 }
 
-async fn read(config: Top, cycle_day: CycleDay, readings: mpsc::Sender<anyhow::Result<Reading>>) {
+async fn read(config: Top, settings: File, readings: mpsc::Sender<anyhow::Result<Reading>>) {
     let mut onlooker = match Onlooker::new(config.backend, &config.bpffs).await {
         Ok(onlooker) => onlooker,
         Err(error) => return drop(readings.send(Err(error)).await),
     };
-    let mut books = Books { path: config.path, cycle_day, seen: None };
+    let mut books = Books { path: config.path, settings, seen: None };
     let mut ticks = interval(config.pace);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -98,7 +98,7 @@ async fn read(config: Top, cycle_day: CycleDay, readings: mpsc::Sender<anyhow::R
 /// The ledger that the other dtraf writes, where there is one.
 struct Books {
     path: PathBuf,
-    cycle_day: CycleDay,
+    settings: File,
     /// Up to when it was written when it was looked at.
     seen: Option<Timestamp>,
 }
@@ -115,7 +115,9 @@ impl Books {
         if written.is_none() || written == self.seen {
             return Ok(None);
         }
-        let kept = archive.kept(self.cycle_day, clock::now(), &clock::zone())?;
+        let File { cycle_day, quotas, .. } = &self.settings;
+        let day = cycle_day.unwrap_or(CycleDay::FIRST);
+        let kept = archive.kept(day, quotas, clock::now(), &clock::zone())?;
         self.seen = written;
         Ok(Some(kept))
     }

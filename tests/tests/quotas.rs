@@ -72,7 +72,7 @@ fn a_hook_is_run_once_for_each_threshold_and_check_says_who_is_over() -> Result<
 
     // Another process goes on, and tells nothing again.
     drop(running);
-    let _running = run()?;
+    let running = run()?;
     lab.host().tcp(address, 10, 500_000)?;
     eventually("the last threshold", LIMIT, || Ok((heard()?.len() == 2).then_some(())))?;
     lab.host().tcp(address, 10, 500_000)?;
@@ -93,6 +93,25 @@ fn a_hook_is_run_once_for_each_threshold_and_check_says_who_is_over() -> Result<
     ensure!(check.errors.contains("over the quota"), "{}", check.errors);
     dtraf.run(&["quota", "remove", name, &db])?;
     ensure!(dtraf.end(&["quota", "check", &db])?.status.code() == Some(0), "there is no quota left");
+
+    // One that is written down is as good as one that was set.
+    let file = place.path().join("config.toml");
+    let declared = format!("[account.\"{name}\"]\ncounts = \"tx\"\nquota = \"1.5MB\"\nquota-at = [90]\n");
+    fs::write(&file, &declared).context("write a configuration")?;
+    let config = format!("--config={}", file.display());
+    let check = dtraf.end(&["quota", "check", &config, &db])?;
+    ensure!(check.status.code() == Some(3), "{:?}: {}", check.status, check.errors);
+    drop(running);
+    fs::write(&file, declared.replace("1.5MB", "much")).context("write a configuration")?;
+    for command in [&["quota", "check"][..], &["run", "--once"]] {
+        let refused = dtraf.end(&[command, &[&config, "--db=/run/other.db"]].concat())?;
+        ensure!(refused.status.code() == Some(1), "{command:?}: {:?}", refused.status);
+        ensure!(
+            refused.errors.contains("config.toml, line 3, quota: `much` is no number"),
+            "{}",
+            refused.errors
+        );
+    }
     ensure!(dtraf.end(&["quota", "set", name, "much", &db])?.status.code() == Some(2), "much is no size");
     Ok(())
 }

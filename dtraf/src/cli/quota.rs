@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::LedgerArgs;
-use super::accounts::{LedgerLookArgs, ListArgs};
+use super::accounts::LedgerLookArgs;
 use super::report::{CountsChoice, ScopeChoice};
 use super::values::{cycle_day, percent, size};
+use super::{ConfigArgs, LedgerArgs};
 use crate::accounting::statement::period::CycleDay;
 
 /// Give accounts an allowance for each billing cycle, and be told when they come to it
@@ -65,6 +65,18 @@ pub(crate) struct SetArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) look: LedgerLookArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RemoveArgs {
     /// Its name, or one of its keys
     #[arg(value_name = "ACCOUNT")]
@@ -82,6 +94,9 @@ pub(crate) struct CheckArgs {
 
     #[command(flatten)]
     pub(crate) look: LedgerLookArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,

@@ -1,13 +1,11 @@
 //! `dtraf report ...`, as it is typed.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::LedgerArgs;
-use super::values::{ListFormatChoice, UnitsChoice, absolute_path, cycle_day, price, size};
+use super::values::{ListFormatChoice, UnitsChoice, cycle_day, price, size};
+use super::{ConfigArgs, LedgerArgs};
 use crate::accounting::statement::period::CycleDay;
 
 /// Say from the ledger who had how much, and when
@@ -46,9 +44,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "DAY", value_parser = cycle_day)]
     pub(crate) cycle_day: Option<CycleDay>,
 
-    /// Where prices and allowances are written down
-    #[arg(long, value_name = "FILE", value_parser = absolute_path)]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     /// What each line stands for
     #[arg(long, value_enum, default_value_t = ByChoice::Account)]

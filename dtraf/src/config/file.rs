@@ -1,16 +1,21 @@
 //! `/etc/dtraf/config.toml`: what is to be the same at every call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::quota::hook;
+use crate::accounting::bill::quota::{Quota, THRESHOLDS};
 use crate::accounting::bill::{Tariff, Terms};
 use crate::accounting::statement::period::CycleDay;
 use crate::cli::report::{CountsChoice, ScopeChoice};
 use crate::cli::values::{price, size};
+use crate::store::Retention;
 
 /// Where it is looked for when nothing else is said. It need not be there.
 const USUAL: &str = "/etc/dtraf/config.toml";
@@ -22,6 +27,9 @@ pub(crate) struct File {
     /// Behind every sum of money.
     pub(crate) currency: Option<String>,
     pub(crate) tariff: Tariff,
+    /// By account, or by one of its keys.
+    pub(crate) quotas: BTreeMap<String, Quota>,
+    pub(crate) retention: Retention,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +47,36 @@ struct Written {
     cycle_day: Option<CycleDay>,
     currency: Option<String>,
     host: WrittenTerms,
-    account: BTreeMap<String, WrittenTerms>,
+    account: BTreeMap<String, WrittenAccount>,
+    retention: WrittenRetention,
+}
+
+/// Fields of [`WrittenTerms`] stand here again: serde does not refuse what is unknown in a flattened struct.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct WrittenAccount {
+    counts: Option<CountsChoice>,
+    scopes: Option<Vec<ScopeChoice>>,
+    #[serde(deserialize_with = "said_price")]
+    price: Option<rust_decimal::Decimal>,
+    #[serde(deserialize_with = "said_size")]
+    allowance: Option<u64>,
+    #[serde(deserialize_with = "said_size")]
+    quota: Option<u64>,
+    quota_at: Option<BTreeSet<NonZeroU32>>,
+    #[serde(deserialize_with = "said_hook")]
+    quota_hook: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct WrittenRetention {
+    #[serde(deserialize_with = "said_time")]
+    five_minutes: Option<Duration>,
+    #[serde(deserialize_with = "said_time")]
+    hours: Option<Duration>,
+    #[serde(deserialize_with = "said_time")]
+    days: Option<Duration>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,10 +102,22 @@ impl File {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, FileError> {
-        let Written { cycle_day, currency, host, account } =
+        let Written { cycle_day, currency, host, account, retention } =
             toml::from_str(text).map_err(|error| FileError::at(&error, text, path))?;
-        let accounts = account.into_iter().map(|(name, terms)| (name, terms.into())).collect();
-        Ok(Self { cycle_day, currency, tariff: Tariff { host: host.into(), accounts } })
+        let mut tariff = Tariff { host: host.into(), accounts: BTreeMap::new() };
+        let mut quotas = BTreeMap::new();
+        for (name, written) in account {
+            let (terms, quota) = written.parts(&tariff.host, cycle_day.unwrap_or(CycleDay::FIRST));
+            quotas.extend(quota.map(|quota| (name.clone(), quota)));
+            tariff.accounts.insert(name, terms);
+        }
+        let usual = Retention::default();
+        let retention = Retention {
+            five_minutes: retention.five_minutes.unwrap_or(usual.five_minutes),
+            hours: retention.hours.unwrap_or(usual.hours),
+            days: retention.days.unwrap_or(usual.days),
+        };
+        Ok(Self { cycle_day, currency, tariff, quotas, retention })
     }
 }
 
@@ -80,6 +129,26 @@ impl FileError {
         let key = line.split_once('=').map(|(key, _)| key.trim().to_owned());
         let message = error.message().trim().replace('\n', ", ");
         Self::Invalid { path: path.to_owned(), line: before.matches('\n').count() + 1, key, message }
+    }
+}
+
+impl WrittenAccount {
+    /// The quota counts what is billed.
+    fn parts(self, host: &Terms, cycle_day: CycleDay) -> (Terms, Option<Quota>) {
+        let Self { counts, scopes, price, allowance, quota, quota_at, quota_hook } = self;
+        let terms = Terms::from(WrittenTerms { counts, scopes, price, allowance });
+        let quota = quota.map(|bytes| Quota {
+            bytes,
+            counts: terms.counts.or(host.counts).unwrap_or_default(),
+            scopes: terms.scopes.clone().or_else(|| host.scopes.clone()),
+            cycle_day,
+            thresholds: quota_at.map_or_else(
+                || BTreeSet::from(THRESHOLDS),
+                |percents| percents.into_iter().map(NonZeroU32::get).collect(),
+            ),
+            hook: quota_hook,
+        });
+        (terms, quota)
     }
 }
 
@@ -104,14 +173,23 @@ fn said_price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<rust_
     price(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
 }
 
+fn said_hook<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let command = String::deserialize(deserializer)?;
+    let words = hook(&command)
+        .ok_or_else(|| de::Error::custom("no command: a quote is not closed, or it is empty"))?;
+    Ok(Some(words))
+}
+
+fn said_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    humantime::parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
 fn said_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     size(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use dtraf_common::abi::Scope;
 
     use super::*;
@@ -125,7 +203,8 @@ mod tests {
     fn terms_of_the_host_and_of_accounts() {
         let file = parse(
             "cycle-day = 15\ncurrency = \"EUR\"\n[host]\ncounts = \"tx\"\nscopes = [\"internet\"]\nallowance = \"1.5 TB\"\n\
-             [account.\"shop/web\"]\nprice = \"0.05\"\n",
+             [account.\"shop/web\"]\nprice = \"0.05\"\nquota = \"2MB\"\nquota-at = [50]\nquota-hook = \"tell 'all of them'\"\n\
+             [account.db]\ncounts = \"rx\"\nquota = \"1MB\"\n[retention]\ndays = \"300days\"\n",
         )
         .unwrap();
         assert_eq!(file.cycle_day, Some(CycleDay::new(15).unwrap()));
@@ -139,6 +218,24 @@ mod tests {
             }
         );
         assert_eq!(file.tariff.accounts["shop/web"].price, Some("0.05".parse().unwrap()));
+        let quota = Quota {
+            bytes: 2_000_000,
+            counts: Counts::Tx,
+            scopes: Some(BTreeSet::from([Scope::Internet])),
+            cycle_day: CycleDay::new(15).unwrap(),
+            thresholds: BTreeSet::from([50]),
+            hook: Some(vec!["tell".to_owned(), "all of them".to_owned()]),
+        };
+        assert_eq!(file.quotas["shop/web"], quota);
+        let thresholds = BTreeSet::from(THRESHOLDS);
+        assert_eq!(
+            file.quotas["db"],
+            Quota { bytes: 1_000_000, counts: Counts::Rx, thresholds, hook: None, ..quota }
+        );
+        assert_eq!(
+            file.retention,
+            Retention { days: Duration::from_hours(24 * 300), ..Retention::default() }
+        );
     }
 
     #[test]
@@ -150,6 +247,11 @@ mod tests {
             ("[host]\n\nallowance = \"much\"", "line 3, allowance: `much` is no number of bytes"),
             ("[host]\ncounts = \"all\"", "line 2, counts: unknown variant `all`, expected one of"),
             ("[host]\nprize = \"1\"", "line 2, prize: unknown field `prize`, expected one of"),
+            ("[account.web]\nquota-at = [0]", "line 2, quota-at: "),
+            ("[account.web]\nquota-hook = \"it's\"", "line 2, quota-hook: no command"),
+            ("[host]\nquota = \"1GB\"", "line 2, quota: unknown field `quota`"),
+            ("[retention]\nmonths = \"1year\"", "line 2, months: unknown field `months`"),
+            ("[retention]\ndays = \"long\"", "line 2, days: "),
             ("[host", "line 1: "),
         ] {
             let error = parse(text).unwrap_err().to_string();

@@ -22,7 +22,10 @@ pub(crate) enum QuotaTask {
         account: String,
         quota: Quota,
     },
-    List(Look),
+    List {
+        look: Look,
+        file: Option<PathBuf>,
+    },
     Remove {
         account: String,
     },
@@ -30,6 +33,7 @@ pub(crate) enum QuotaTask {
     Check {
         accounts: Vec<String>,
         look: Look,
+        file: Option<PathBuf>,
     },
 }
 
@@ -49,21 +53,24 @@ impl Quotas {
             }
             QuotaCommand::List(list) => {
                 let look = look(list.look.format, UnitsChoice::Si, list.look.no_trunc, stdout);
-                (QuotaTask::List(look), list.ledger)
+                (QuotaTask::List { look, file: list.config.file }, list.ledger)
             }
             QuotaCommand::Remove(remove) => (QuotaTask::Remove { account: remove.account }, remove.ledger),
             QuotaCommand::Check(check) => {
                 let look = look(check.look.format, UnitsChoice::Si, check.look.no_trunc, stdout);
-                (QuotaTask::Check { accounts: check.accounts, look }, check.ledger)
+                let (accounts, file) = (check.accounts, check.config.file);
+                (QuotaTask::Check { accounts, look, file }, check.ledger)
             }
         };
         Ok(Self { task, path: ledger.path })
     }
 }
 
-/// A command's words. The first is the program.
+/// A command's words, of which the first is the program. `None` where a quote is not closed, or there is no program.
+pub(super) fn hook(command: &str) -> Option<Vec<String>> {
+    shlex::split(command).filter(|words| words.first().is_some_and(|program| !program.is_empty()))
+}
+
 fn words(command: &str) -> Result<Vec<String>, ConfigError> {
-    let words =
-        shlex::split(command).filter(|words| words.first().is_some_and(|program| !program.is_empty()));
-    words.ok_or_else(|| ConfigError::Hook { command: command.to_owned() })
+    hook(command).ok_or_else(|| ConfigError::Hook { command: command.to_owned() })
 }

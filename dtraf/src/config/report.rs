@@ -78,7 +78,7 @@ impl Report {
                 ByChoice::Project => By::Project,
             },
             bill: bill(&args.bill),
-            file: args.config,
+            file: args.config.file,
             since_reset: args.since_reset,
             top: args.top,
             look: look(args.format, args.units, args.no_trunc, stdout),

@@ -20,7 +20,7 @@ use crate::accounting::kept::Kept;
 use crate::accounting::ledger::{Entry, Ledger};
 use crate::accounting::snapshot::{MeterId, MeterReading};
 use crate::clock;
-use crate::store::{Epoch, Retention, StoreError};
+use crate::store::{Epoch, StoreError};
 
 /// How long a beginning waits for the disk.
 const FIRST: Duration = Duration::from_secs(5);
@@ -37,7 +37,8 @@ pub(crate) struct Keeping {
     pub(crate) path: PathBuf,
     /// Between two batches.
     pub(crate) pace: Duration,
-    pub(crate) retention: Retention,
+    /// The configuration; the usual one, which need not be there, when `None`.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) when_damaged: WhenDamaged,
     pub(crate) showing: Showing,
 }
@@ -95,7 +96,7 @@ pub(super) enum Turn {
 impl Keeper {
     /// Opens the ledger. A disk that does not let itself be written to is tried again later; a ledger that another process
     /// writes, or that this release does not know, is an error.
-    pub(super) fn open(keeping: &Keeping, epoch: Epoch) -> Result<Self, StoreError> {
+    pub(super) fn open(keeping: &Keeping, epoch: Epoch) -> anyhow::Result<Self> {
         let (requests, answers) = disk::start(keeping, epoch)?;
         let mut keeper = Self {
             journal: Journal::default(),

@@ -10,6 +10,9 @@ use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::{CycleDay, PeriodError, Range, cycle};
 use crate::accounting::statement::{By, Question, Sum};
 
+/// Per cent at which people are told, unless they say otherwise.
+pub(crate) const THRESHOLDS: [u32; 2] = [80, 100];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
     /// Of a cycle.

@@ -9,7 +9,7 @@ use crate::accounting::history::journal::{Batch, Resumed, Sequence};
 use crate::accounting::kept::Kept;
 use crate::accounting::statement::period::CycleDay;
 use crate::clock;
-use crate::config::file::File;
+use crate::config::file::{File, FileError};
 use crate::store::{Archive, Calendar, Epoch, Store, StoreError, recover};
 
 #[derive(Debug)]
@@ -38,19 +38,20 @@ struct Disk {
     store: Option<Store>,
     /// Whether it is still to be looked at for damage.
     recovers: bool,
-    cycle_day: CycleDay,
+    settings: File,
 }
 
 pub(super) fn start(
     keeping: &Keeping,
     epoch: Epoch,
-) -> Result<(Sender<Request>, UnboundedReceiver<Answer>), StoreError> {
+) -> anyhow::Result<(Sender<Request>, UnboundedReceiver<Answer>)> {
     let recovers = keeping.when_damaged == WhenDamaged::Recover;
-    let mut disk = Disk { keeping: keeping.clone(), epoch, store: None, recovers, cycle_day: cycle_day() };
+    let mut disk =
+        Disk { keeping: keeping.clone(), epoch, store: None, recovers, settings: settings(keeping)? };
     // Recovering takes its time, which counting does not wait for.
     if !recovers {
         match disk.open() {
-            Err(error) if error.is_final() => return Err(error),
+            Err(error) if error.is_final() => return Err(error.into()),
             // Told with the first answer.
             _ => {}
         }
@@ -61,13 +62,15 @@ pub(super) fn start(
     Ok((requests, answered))
 }
 
-/// As it is written down.
-fn cycle_day() -> CycleDay {
-    let file = File::read(None).unwrap_or_else(|error| {
-        log::warn!("cycles begin on the first of a month: {}", chain(&error));
-        File::default()
-    });
-    file.cycle_day.unwrap_or(CycleDay::FIRST)
+/// What is written down. A usual configuration that is wrong keeps nothing from being counted; one that was named does.
+fn settings(keeping: &Keeping) -> Result<File, FileError> {
+    match File::read(keeping.file.as_deref()) {
+        Err(error) if keeping.file.is_none() => {
+            log::error!("the configuration is left aside: {}", chain(&error));
+            Ok(File::default())
+        }
+        read => read,
+    }
 }
 
 fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<Answer>) {
@@ -75,7 +78,7 @@ fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<An
         let is_write = matches!(request, Request::Write(..));
         let answer = disk.answer(request);
         if is_write && answer.trouble.is_none() {
-            thresholds::look(&disk.keeping.path);
+            thresholds::look(&disk.keeping.path, &disk.settings.quotas);
         }
         if answers.send(answer).is_err() {
             return;
@@ -86,12 +89,12 @@ fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<An
 impl Disk {
     fn open(&mut self) -> Result<&mut Store, StoreError> {
         if self.store.is_none() {
-            let Keeping { path, retention, .. } = &self.keeping;
+            let (path, retention) = (&self.keeping.path, self.settings.retention);
             if self.recovers {
                 recovery::tell(path, &recover(path, clock::now())?);
                 self.recovers = false;
             }
-            self.store = Some(Store::open(path, self.epoch.clone(), clock::zone(), *retention)?);
+            self.store = Some(Store::open(path, self.epoch.clone(), clock::zone(), retention)?);
         }
         Ok(self.store.as_mut().expect("it was opened just now"))
     }
@@ -101,7 +104,10 @@ impl Disk {
             return None;
         }
         let archive = Archive::open(&self.keeping.path);
-        let kept = archive.and_then(|archive| archive.kept(self.cycle_day, clock::now(), &clock::zone()));
+        let kept = archive.and_then(|archive| {
+            let File { cycle_day, quotas, .. } = &self.settings;
+            archive.kept(cycle_day.unwrap_or(CycleDay::FIRST), quotas, clock::now(), &clock::zone())
+        });
         kept.inspect_err(|error| log::warn!("the live view cannot say what the ledger has: {}", chain(error)))
             .ok()
             .map(Box::new)

@@ -3,13 +3,14 @@
 //! A threshold that was passed is written down before its hook is started: a hook is run at most once in a cycle, and not at all
 //! if dtraf is killed in between.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::chain;
-use crate::accounting::bill::quota::Standing;
+use crate::accounting::bill::quota::{Quota, Standing};
 use crate::clock;
 use crate::store::{Archive, Editor, StoreError};
 use crate::view::quotas::Passed;
@@ -19,18 +20,18 @@ const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks at all quotas, once something was written. What goes wrong is told, and tried again after the next batch.
-pub(super) fn look(path: &Path) {
-    if let Err(error) = looked(path) {
+pub(super) fn look(path: &Path, declared: &BTreeMap<String, Quota>) {
+    if let Err(error) = looked(path, declared) {
         log::warn!("quotas could not be looked after: {}", chain(&error));
     }
 }
 
-fn looked(path: &Path) -> Result<(), StoreError> {
+fn looked(path: &Path, declared: &BTreeMap<String, Quota>) -> Result<(), StoreError> {
     let archive = Archive::open(path)?;
-    if !archive.has_quotas()? {
+    if declared.is_empty() && !archive.has_quotas()? {
         return Ok(());
     }
-    let standings = archive.standings(None, clock::now(), &clock::zone())?;
+    let standings = archive.standings(None, declared, clock::now(), &clock::zone())?;
     drop(archive);
     for standing in standings {
         let passed: Vec<_> = standing.passed().collect();

@@ -11,6 +11,7 @@ use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::{CycleDay, Range, tier};
 use crate::accounting::statement::{HolderName, Sum};
 use crate::store::StoreError;
+use crate::store::account::{self, Found};
 use crate::store::names::{counts, scope};
 
 /// A quota's row, as it is written down.
@@ -23,10 +24,12 @@ impl Archive {
         Ok(found.first().copied().unwrap_or_default())
     }
 
-    /// How those of these accounts stand in the cycles that are under way; all without accounts.
+    /// How those of these accounts stand in the cycles that are under way; all without accounts. What is declared for an account,
+    /// by any of its keys, goes before what was set.
     pub(crate) fn standings(
         &self,
         accounts: Option<&[AccountRow]>,
+        declared: &BTreeMap<String, Quota>,
         now: Timestamp,
         zone: &TimeZone,
     ) -> Result<Vec<Standing>, StoreError> {
@@ -42,8 +45,17 @@ impl Archive {
         // Cycles that are the same are added up once.
         let mut cycles = BTreeMap::<(i64, i64), BTreeMap<String, Vec<Sum<Billed>>>>::new();
         let mut standings = Vec::new();
-        for row in rows {
-            let (account, quota) = self.quota(row)?;
+        let set: Result<BTreeMap<_, _>, _> = rows.into_iter().map(|row| self.quota(row)).collect();
+        let mut quotas = set?;
+        for (key, quota) in declared {
+            let found = account::find(&self.connection, key).map_err(|source| self.failed(source))?;
+            if let Some(Found { row, name }) = found
+                && accounts.is_none_or(|chosen| chosen.contains(&AccountRow(row)))
+            {
+                quotas.insert(name, quota.clone());
+            }
+        }
+        for (account, quota) in quotas {
             let cycle = quota.cycle(now, zone)?;
             let sums = match cycles.entry((cycle.from, cycle.to)) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),

@@ -28,7 +28,7 @@ impl Bench {
     }
 
     fn standings(&self, now: Timestamp) -> Vec<Standing> {
-        Archive::open(&self.path()).unwrap().standings(None, now, &TimeZone::UTC).unwrap()
+        Archive::open(&self.path()).unwrap().standings(None, &BTreeMap::new(), now, &TimeZone::UTC).unwrap()
     }
 
     /// Thresholds that are passed for the first time.
@@ -128,7 +128,7 @@ fn the_live_view_has_today_and_the_cycle_of_whole_accounts() {
     bench.flush(day(1));
     let kept = |now| {
         let archive = Archive::open(&bench.path()).unwrap();
-        archive.kept(CycleDay::FIRST, now, &TimeZone::UTC).unwrap()
+        archive.kept(CycleDay::FIRST, &BTreeMap::new(), now, &TimeZone::UTC).unwrap()
     };
     let shown = |kept: &Kept, number| {
         let account = kept.of(id(number)).unwrap();
@@ -141,4 +141,25 @@ fn the_live_view_has_today_and_the_cycle_of_whole_accounts() {
     // Another month.
     assert_eq!(shown(&kept(day(30)), 1), ((0, 0), (0, 0), Some(0)));
     assert!(kept(day(1)).of(id(3)).is_none());
+}
+
+#[test]
+fn what_is_declared_goes_before_what_was_set() {
+    let mut bench = Bench::new();
+    bench.inventory = inventory([container(1, "web"), container(2, "db")]);
+    bench.count(&web(), 3, 1);
+    bench.flush(day(0));
+    bench.set("web", &quota(1));
+    Editor::open(&bench.path()).unwrap().rename("web", "customer 7").unwrap();
+    let declared: BTreeMap<_, _> =
+        [("web", 5), ("db", 6), ("unknown", 7)].map(|(key, bytes)| (key.to_owned(), quota(bytes))).into();
+    let archive = Archive::open(&bench.path()).unwrap();
+    let shown = |accounts: &[&str]| {
+        let names: Vec<_> = accounts.iter().map(|&name| name.to_owned()).collect();
+        let chosen = archive.accounts(&names).unwrap();
+        let standings = archive.standings(chosen.as_deref(), &declared, day(0), &TimeZone::UTC).unwrap();
+        standings.into_iter().map(|standing| (standing.account, standing.quota.bytes)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&[]), [("customer 7".to_owned(), 5), ("db".to_owned(), 6)]);
+    assert_eq!(shown(&["db"]), [("db".to_owned(), 6)]);
 }
