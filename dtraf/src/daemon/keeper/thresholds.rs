@@ -32,10 +32,12 @@ fn looked(path: &Path, declared: &BTreeMap<String, Quota>) -> Result<(), StoreEr
         return Ok(());
     }
     let standings = archive.standings(None, declared, clock::now(), &clock::zone())?;
+    let told = archive.crossings()?;
     drop(archive);
     for standing in standings {
-        let passed: Vec<_> = standing.passed().collect();
-        for percent in passed {
+        let is_new =
+            |percent: &u32| !told.contains(&(standing.account.clone(), standing.cycle.from, *percent));
+        for percent in standing.passed().filter(is_new) {
             if Editor::open(path)?.cross(&standing, percent, clock::now())? {
                 tell(&standing, percent);
             }

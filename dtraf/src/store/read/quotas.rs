@@ -17,6 +17,9 @@ use crate::store::names::{counts, scope};
 /// A quota's row, as it is written down.
 type Row = (String, u64, String, Option<String>, u8, String, Option<String>);
 
+/// An account, where the cycle began, and per cent.
+pub(crate) type Crossing = (String, i64, u32);
+
 impl Archive {
     /// Somebody has a quota.
     pub(crate) fn has_quotas(&self) -> Result<bool, StoreError> {
@@ -67,6 +70,13 @@ impl Archive {
             standings.push(Standing { account, quota, cycle, used });
         }
         Ok(standings)
+    }
+
+    /// Thresholds that were told of already: of which account, in the cycle that began then, and at how many per cent.
+    pub(crate) fn crossings(&self) -> Result<BTreeSet<Crossing>, StoreError> {
+        let text = "SELECT name, cycle_s, percent FROM crossing JOIN account ON account.id = account";
+        let rows = self.rows(text, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.into_iter().collect())
     }
 
     fn quota(&self, row: Row) -> Result<(String, Quota), StoreError> {

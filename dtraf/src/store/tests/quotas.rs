@@ -34,9 +34,13 @@ impl Bench {
     /// Thresholds that are passed for the first time.
     fn crossed(&self, now: Timestamp) -> Vec<u32> {
         let mut first = Vec::new();
+        let told = Archive::open(&self.path()).unwrap().crossings().unwrap();
         for standing in self.standings(now) {
             for percent in standing.passed() {
-                if Editor::open(&self.path()).unwrap().cross(&standing, percent, now).unwrap() {
+                let is_first = Editor::open(&self.path()).unwrap().cross(&standing, percent, now).unwrap();
+                let was_told = told.contains(&(standing.account.clone(), standing.cycle.from, percent));
+                assert_eq!(is_first, !was_told);
+                if is_first {
                     first.push(percent);
                 }
             }
