@@ -5,6 +5,7 @@ use anyhow::{Context as _, ensure};
 use crate::accounting::statement::period::{CycleDay, range};
 use crate::clock;
 use crate::config::calibration::{CalibrationTask, Calibrations};
+use crate::config::file::File;
 use crate::report::counted;
 use crate::store::{Archive, Editor};
 use crate::terminal::print;
@@ -14,8 +15,9 @@ pub(crate) fn run(config: Calibrations) -> anyhow::Result<()> {
     let Calibrations { task, path } = config;
     let (now, zone) = (clock::now(), clock::zone());
     let text = match task {
-        CalibrationTask::Add { bytes, from, to, counts, note } => {
-            let range = range(Some(&from), Some(&to), CycleDay::FIRST, now, &zone)?;
+        CalibrationTask::Add { bytes, from, to, counts, note, file } => {
+            let day = File::read(file.as_deref())?.cycle_day.unwrap_or(CycleDay::FIRST);
+            let range = range(Some(&from), Some(&to), day, now, &zone)?;
             let number = Editor::open(&path)?.calibrate(range, counts, bytes, &note, now)?;
             format!("Written down as {number}; reports of that time name it.\n")
         }
@@ -23,7 +25,7 @@ pub(crate) fn run(config: Calibrations) -> anyhow::Result<()> {
             let archive = Archive::open(&path)?;
             let mut all = archive.calibrations(None)?;
             for calibration in &mut all {
-                calibration.counted = Some(counted(&archive, calibration, now, &zone)?);
+                calibration.counted = counted(&archive, calibration, now, &zone)?;
             }
             calibrations::list(&all, &look, &zone)
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 
-use crate::accounting::bill::quota::Standing;
+use crate::accounting::bill::quota::{Quota, Standing};
 use crate::clock;
 use crate::config::file::File;
 use crate::config::quota::{QuotaTask, Quotas};
@@ -17,15 +17,20 @@ use crate::view::quotas;
 pub(crate) struct OverQuota(Vec<String>);
 
 pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
-    let Quotas { task, path } = config;
+    let Quotas { task, path, file } = config;
     let (now, zone) = (clock::now(), clock::zone());
     let mut over = Vec::new();
     let text = match task {
-        QuotaTask::Set { account, quota } => {
+        QuotaTask::Set { account, quota, day } => {
+            let cycle_day = match day {
+                Some(day) => day,
+                None => File::read(file.as_deref())?.cycle_day.unwrap_or(quota.cycle_day),
+            };
+            let quota = Quota { cycle_day, ..quota };
             Editor::open(&path)?.set_quota(&account, &quota)?;
             format!("{} has a quota of {} bytes in each cycle.\n", neutral(&account), quota.bytes)
         }
-        QuotaTask::List { look, file } => {
+        QuotaTask::List(look) => {
             let declared = File::read(file.as_deref())?.quotas;
             quotas::list(&Archive::open(&path)?.standings(None, &declared, now, &zone)?, &look, &zone)
         }
@@ -37,7 +42,7 @@ pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
             );
             format!("{} has no quota any more.\n", neutral(&account))
         }
-        QuotaTask::Check { accounts, look, file } => {
+        QuotaTask::Check { accounts, look } => {
             let declared = File::read(file.as_deref())?.quotas;
             let archive = Archive::open(&path)?;
             let chosen = archive.accounts(&accounts)?;

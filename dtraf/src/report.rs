@@ -66,7 +66,7 @@ impl Asked {
             circumstances.calibrations.clear();
         }
         for calibration in &mut circumstances.calibrations {
-            calibration.counted = Some(counted(&archive, calibration, now, &zone)?);
+            calibration.counted = counted(&archive, calibration, now, &zone)?;
         }
         let question = Question { range, step, boundaries, by: config.by, top: config.top };
         Ok(Self { question, archive, selection, circumstances, day, now, zone })
@@ -148,18 +148,22 @@ fn over(written: Terms, said: &Terms) -> Terms {
     }
 }
 
-/// What the ledger has of the time that somebody says something of.
+/// What the ledger has of the time that somebody says something of. `None` where spans that it would be made from were dropped.
 pub(crate) fn counted(
     archive: &Archive,
     calibration: &Calibration,
     now: Timestamp,
     zone: &TimeZone,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<Option<u64>> {
     let range = calibration.range;
     let tier = tier(&[range.from, range.to], now, zone)?;
-    let sums = archive.totals(&Selection { tier, range, accounts: None })?;
+    let selection = Selection { tier, range, accounts: None };
+    if !archive.circumstances(&selection)?.has_all_of(range) {
+        return Ok(None);
+    }
+    let sums = archive.totals(&selection)?;
     let total: PerDirection<_> = sums.into_iter().map(|sum| sum.amounts).sum();
     let unit = if total.rx.frames.is_some() && total.tx.frames.is_some() { Unit::Wire } else { Unit::SkbIp };
     let bytes = PerDirection::from_fn(|direction| unit.bytes(total.get(direction)).unwrap_or_default());
-    Ok(calibration.counts.of(&bytes))
+    Ok(Some(calibration.counts.of(&bytes)))
 }

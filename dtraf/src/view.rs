@@ -5,6 +5,7 @@ pub(crate) mod bill;
 pub(crate) mod calibrations;
 pub(crate) mod doctor;
 pub(crate) mod json;
+mod listing;
 pub(crate) mod names;
 pub(crate) mod neutral;
 pub(crate) mod quotas;

@@ -160,6 +160,12 @@ fn accounts_are_renamed_merged_reset_and_billed_while_dtraf_counts() -> Result<(
         ensure!(bytes(&said["counted_bytes"])? == total, "{said} {total}");
         Ok(Some(total))
     })?;
+    fs::write(&file, "cycle-day = 28\n").context("write a configuration")?;
+    books.text(&["calibration", "add", "3MB", "--from=this cycle", "--note=A router", &option])?;
+    let list = books.json(&["calibration", "list"])?;
+    let begins =
+        list["calibrations"].as_array().context("a list")?.iter().filter_map(|said| said["from"].as_str());
+    ensure!(begins.filter(|begin| begin.contains("-28T")).count() == 1, "{list}");
     books.text(&["calibration", "remove", "1"])?;
     let gone = books.fails(&["calibration", "remove", "1"])?;
     ensure!(gone.contains("there is no calibration 1"), "{gone}");

@@ -101,6 +101,13 @@ fn a_hook_is_run_once_for_each_threshold_and_check_says_who_is_over() -> Result<
     let config = format!("--config={}", file.display());
     let check = dtraf.end(&["quota", "check", &config, &db])?;
     ensure!(check.status.code() == Some(3), "{:?}: {}", check.status, check.errors);
+    // Cycles begin on the day that is written down, unless another is said.
+    fs::write(&file, format!("cycle-day = 28\n{declared}")).context("write a configuration")?;
+    for (said, day) in [(None, 28), (Some("--cycle-day=3"), 3)] {
+        let set = ["quota", "set", name, "1GB", &config, &db];
+        dtraf.run(&set.into_iter().chain(said).collect::<Vec<_>>())?;
+        ensure!(ledger.number("SELECT cycle_day FROM quota")? == day, "the day is {day}");
+    }
     drop(running);
     fs::write(&file, declared.replace("1.5MB", "much")).context("write a configuration")?;
     for command in [&["quota", "check"][..], &["run", "--once"]] {

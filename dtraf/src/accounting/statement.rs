@@ -111,6 +111,15 @@ pub(crate) struct Calibration {
     pub(crate) counted: Option<u64>,
 }
 
+impl Circumstances {
+    /// No span of the range was dropped that had something in it.
+    pub(crate) fn has_all_of(&self, range: Range) -> bool {
+        let second = |at: Timestamp| i64::try_from(at.0.as_secs()).unwrap_or(i64::MAX);
+        let had_something = |kept: i64| self.since.is_some_and(|since| second(since) < kept);
+        !self.kept_since.is_some_and(|kept| kept > range.from && had_something(kept))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
     pub(crate) range: Range,

@@ -3,10 +3,10 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::LedgerArgs;
 use super::accounts::ListArgs;
 use super::report::CountsChoice;
 use super::values::size;
+use super::{ConfigArgs, LedgerArgs};
 
 /// Write down what somebody else has counted: a provider's panel, a router
 ///
@@ -48,6 +48,9 @@ pub(crate) struct AddArgs {
     /// Who says so
     #[arg(long, value_name = "WHO", default_value = "The provider's panel", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) note: String,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,

@@ -47,9 +47,9 @@ pub(crate) struct SetArgs {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCOPE")]
     pub(crate) scopes: Option<Vec<ScopeChoice>>,
 
-    /// Day of the month that a billing cycle begins on; in shorter months, the last
-    #[arg(long, value_name = "DAY", default_value = "1", value_parser = cycle_day)]
-    pub(crate) cycle_day: CycleDay,
+    /// Day of the month that a billing cycle begins on; in shorter months, the last. 1, unless the configuration says otherwise
+    #[arg(long, value_name = "DAY", value_parser = cycle_day)]
+    pub(crate) cycle_day: Option<CycleDay>,
 
     /// Per cent at which the hook is run
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values = ["80", "100"], value_parser = percent)]
@@ -59,6 +59,9 @@ pub(crate) struct SetArgs {
     /// variables that begin with `DTRAF_`, and as a line of JSON on its standard input
     #[arg(long, value_name = "COMMAND")]
     pub(crate) hook: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
@@ -93,11 +96,5 @@ pub(crate) struct CheckArgs {
     pub(crate) accounts: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) look: LedgerLookArgs,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    #[command(flatten)]
-    pub(crate) ledger: LedgerArgs,
+    pub(crate) list: ListArgs,
 }

@@ -17,9 +17,19 @@ pub(crate) struct Calibrations {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CalibrationTask {
-    Add { bytes: u64, from: String, to: String, counts: Counts, note: String },
+    Add {
+        bytes: u64,
+        from: String,
+        to: String,
+        counts: Counts,
+        note: String,
+        /// The configuration; the usual one, which need not be there, when `None`.
+        file: Option<PathBuf>,
+    },
     List(Look),
-    Remove { number: i64 },
+    Remove {
+        number: i64,
+    },
 }
 
 impl Calibrations {
@@ -27,8 +37,11 @@ impl Calibrations {
         let (task, ledger) = match args.command {
             CalibrationCommand::Add(add) => {
                 let to = add.to.unwrap_or_else(|| add.from.clone());
-                let (counts, note) = (add.counts.into(), add.note);
-                (CalibrationTask::Add { bytes: add.bytes, from: add.from, to, counts, note }, add.ledger)
+                let (counts, note, file) = (add.counts.into(), add.note, add.config.file);
+                (
+                    CalibrationTask::Add { bytes: add.bytes, from: add.from, to, counts, note, file },
+                    add.ledger,
+                )
             }
             CalibrationCommand::List(list) => {
                 let look = look(list.look.format, UnitsChoice::Si, list.look.no_trunc, stdout);

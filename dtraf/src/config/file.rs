@@ -17,6 +17,8 @@ use crate::cli::report::{CountsChoice, ScopeChoice};
 use crate::cli::values::{price, size};
 use crate::store::Retention;
 
+/// The longest cycle has 31 days, and is to be there until the next has ended.
+const LEAST_DAYS: Duration = Duration::from_hours(24 * 62);
 /// Where it is looked for when nothing else is said. It need not be there.
 const USUAL: &str = "/etc/dtraf/config.toml";
 
@@ -75,7 +77,7 @@ struct WrittenRetention {
     five_minutes: Option<Duration>,
     #[serde(deserialize_with = "said_time")]
     hours: Option<Duration>,
-    #[serde(deserialize_with = "said_time")]
+    #[serde(deserialize_with = "said_days")]
     days: Option<Duration>,
 }
 
@@ -184,6 +186,17 @@ fn said_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Durati
     humantime::parse_duration(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
 }
 
+fn said_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let time = said_time(deserializer)?;
+    if time.is_some_and(|time| time < LEAST_DAYS) {
+        let least = LEAST_DAYS.as_secs() / 86_400;
+        return Err(de::Error::custom(format!(
+            "at least {least}days: billing cycles are added up from days"
+        )));
+    }
+    Ok(time)
+}
+
 fn said_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     size(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
 }
@@ -252,6 +265,7 @@ mod tests {
             ("[host]\nquota = \"1GB\"", "line 2, quota: unknown field `quota`"),
             ("[retention]\nmonths = \"1year\"", "line 2, months: unknown field `months`"),
             ("[retention]\ndays = \"long\"", "line 2, days: "),
+            ("[retention]\ndays = \"61days\"", "line 2, days: at least 62days"),
             ("[host", "line 1: "),
         ] {
             let error = parse(text).unwrap_err().to_string();

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::ConfigError;
-use super::report::look;
+use super::report::look as look_of;
 use crate::accounting::bill::quota::Quota;
-use crate::cli::quota::{QuotaArgs, QuotaCommand};
+use crate::accounting::statement::period::CycleDay;
+use crate::cli::accounts::LedgerLookArgs;
+use crate::cli::quota::{CheckArgs, QuotaArgs, QuotaCommand};
 use crate::cli::values::UnitsChoice;
 use crate::terminal::Stdout;
 use crate::view::statement::Look;
@@ -14,18 +16,19 @@ use crate::view::statement::Look;
 pub(crate) struct Quotas {
     pub(crate) task: QuotaTask,
     pub(crate) path: PathBuf,
+    /// The configuration; the usual one, which need not be there, when `None`.
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum QuotaTask {
     Set {
         account: String,
+        /// In cycles that begin on the first, unless a day is said or written down.
         quota: Quota,
+        day: Option<CycleDay>,
     },
-    List {
-        look: Look,
-        file: Option<PathBuf>,
-    },
+    List(Look),
     Remove {
         account: String,
     },
@@ -33,36 +36,34 @@ pub(crate) enum QuotaTask {
     Check {
         accounts: Vec<String>,
         look: Look,
-        file: Option<PathBuf>,
     },
 }
 
 impl Quotas {
     pub(super) fn resolve(args: QuotaArgs, stdout: Stdout) -> Result<Self, ConfigError> {
-        let (task, ledger) = match args.command {
+        let seen = |look: LedgerLookArgs| look_of(look.format, UnitsChoice::Si, look.no_trunc, stdout);
+        let (task, ledger, file) = match args.command {
             QuotaCommand::Set(set) => {
                 let quota = Quota {
                     bytes: set.bytes,
                     counts: set.counts.into(),
                     scopes: set.scopes.map(|scopes| scopes.into_iter().map(Into::into).collect()),
-                    cycle_day: set.cycle_day,
+                    cycle_day: CycleDay::FIRST,
                     thresholds: set.at.into_iter().collect(),
                     hook: set.hook.as_deref().map(words).transpose()?,
                 };
-                (QuotaTask::Set { account: set.account, quota }, set.ledger)
+                let task = QuotaTask::Set { account: set.account, quota, day: set.cycle_day };
+                (task, set.ledger, set.config.file)
             }
-            QuotaCommand::List(list) => {
-                let look = look(list.look.format, UnitsChoice::Si, list.look.no_trunc, stdout);
-                (QuotaTask::List { look, file: list.config.file }, list.ledger)
+            QuotaCommand::List(list) => (QuotaTask::List(seen(list.look)), list.ledger, list.config.file),
+            QuotaCommand::Remove(remove) => {
+                (QuotaTask::Remove { account: remove.account }, remove.ledger, None)
             }
-            QuotaCommand::Remove(remove) => (QuotaTask::Remove { account: remove.account }, remove.ledger),
-            QuotaCommand::Check(check) => {
-                let look = look(check.look.format, UnitsChoice::Si, check.look.no_trunc, stdout);
-                let (accounts, file) = (check.accounts, check.config.file);
-                (QuotaTask::Check { accounts, look, file }, check.ledger)
+            QuotaCommand::Check(CheckArgs { accounts, list }) => {
+                (QuotaTask::Check { accounts, look: seen(list.look) }, list.ledger, list.config.file)
             }
         };
-        Ok(Self { task, path: ledger.path })
+        Ok(Self { task, path: ledger.path, file })
     }
 }
 

@@ -6,13 +6,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::json::line as one_line;
+use super::listing::{in_columns, seconds, text};
 use super::names::rfc3339;
 use super::neutral::neutral;
 use super::statement::csv::{cell, written};
 use super::statement::table::civil;
 use super::statement::{Format, Look, moment};
-use super::table;
-use super::table::layout::{Align, Cell, Column, Line, Tone, lay_out};
+use super::table::layout::{Cell, Line, Tone};
 use crate::accounting::history::register::{Account, Held, Lease, Tenant};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::Range;
@@ -284,24 +284,8 @@ fn times(since: Option<Timestamp>, until: Option<Timestamp>, zone: &TimeZone) ->
     (civil(since), until.map_or_else(|| "now".to_owned(), civil))
 }
 
-pub(in crate::view) fn seconds(at: Timestamp) -> i64 {
-    i64::try_from(at.0.as_secs()).unwrap_or(i64::MAX)
-}
-
-pub(in crate::view) fn text(title: &'static str, floor: Option<usize>, rank: Option<u8>) -> Column {
-    Column { title, align: Align::Left, floor, rank }
-}
-
 fn line<const N: usize>(cells: [String; N]) -> Line {
     Line { cells: cells.map(Cell::Text).into(), remark: None, tone: Tone::Plain }
-}
-
-pub(in crate::view) fn in_columns(columns: &[Column], rows: &[Line], look: &Look) -> String {
-    let mut text = String::new();
-    for (tone, line) in lay_out(columns, rows, look.width).lines {
-        table::paint(&mut text, tone, &line, look.paint);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,15 +4,14 @@ use jiff::tz::TimeZone;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 
-use super::accounts::{in_columns, text};
 use super::json::line as one_line;
+use super::listing::{in_columns, number, say, text};
 use super::names::{self, rfc3339};
 use super::statement::csv::{cell, written};
 use super::statement::json::{CalibrationObject, calibration};
 use super::statement::table::{circumstantial, civil};
 use super::statement::{Format, Look, harmless, kind, moment, name};
-use super::table;
-use super::table::layout::{Align, Cell, Column, Line as Row, Tone, wrap};
+use super::table::layout::{Cell, Column, Line as Row, Tone};
 use crate::accounting::bill::{Bill, Counts, Line, Rule};
 use crate::accounting::statement::Circumstances;
 use crate::accounting::statement::forecast::Forecast;
@@ -177,12 +176,6 @@ fn rendered(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> String {
     out
 }
 
-fn say(out: &mut String, tone: Tone, words: &str, look: &Look) {
-    for line in look.width.map_or_else(|| vec![words.to_owned()], |width| wrap(words, width)) {
-        table::paint(out, tone, &line, look.paint);
-    }
-}
-
 /// The host's rule in words.
 fn ruled(rule: &Rule) -> String {
     let counts = match rule.counts {
@@ -201,7 +194,6 @@ fn ruled(rule: &Rule) -> String {
 }
 
 fn columns(is_divided: bool) -> Vec<Column> {
-    let number = |title, rank| Column { title, align: Align::Right, floor: None, rank };
     let mut columns = Vec::new();
     if is_divided {
         columns.push(text("FROM", None, None));

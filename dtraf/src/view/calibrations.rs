@@ -3,15 +3,15 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::accounts::{in_columns, text};
 use super::json::line as one_line;
+use super::listing::{in_columns, number, text};
 use super::names;
 use super::neutral::neutral;
 use super::statement::csv::{cell, written};
 use super::statement::json::{CalibrationObject, calibration};
 use super::statement::table::civil;
 use super::statement::{Format, Look, moment};
-use super::table::layout::{Align, Cell, Column, Line, Tone};
+use super::table::layout::{Cell, Line, Tone};
 use crate::accounting::statement::Calibration;
 
 const VERSION: u32 = 1;
@@ -29,14 +29,13 @@ pub(crate) fn list(all: &[Calibration], look: &Look, zone: &TimeZone) -> String 
     match look.format {
         Format::Table if all.is_empty() => "Nothing is written down.\n".to_owned(),
         Format::Table => {
-            let number = |title| Column { title, align: Align::Right, floor: None, rank: None };
             let columns = [
-                number("NUMBER"),
+                number("NUMBER", None),
                 text("FROM", None, None),
                 text("TO", None, None),
                 text("COUNTS", None, Some(1)),
-                number("BYTES"),
-                number("COUNTED"),
+                number("BYTES", None),
+                number("COUNTED", None),
                 text("WHO", Some(10), None),
             ];
             let rows: Vec<_> = all.iter().map(|said| row(said, look, zone)).collect();

@@ -3,14 +3,14 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::accounts::{in_columns, text};
 use super::json::line as one_line;
+use super::listing::{in_columns, number, text};
 use super::names;
 use super::neutral::neutral;
 use super::statement::csv::{cell, written};
 use super::statement::table::civil;
 use super::statement::{Format, Look, moment};
-use super::table::layout::{Align, Cell, Column, Line, Tone};
+use super::table::layout::{Cell, Line, Tone};
 use crate::accounting::bill::quota::Standing;
 
 const VERSION: u32 = 1;
@@ -76,7 +76,6 @@ pub(crate) fn list(standings: &[Standing], look: &Look, zone: &TimeZone) -> Stri
     match look.format {
         Format::Table if standings.is_empty() => "None.\n".to_owned(),
         Format::Table => {
-            let number = |title, rank| Column { title, align: Align::Right, floor: None, rank };
             let columns = [
                 text("ACCOUNT", Some(10), None),
                 number("QUOTA", None),

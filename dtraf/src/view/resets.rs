@@ -3,16 +3,15 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::accounts::{in_columns, seconds, text};
 use super::json::amounts::AmountObject;
 use super::json::line as one_line;
+use super::listing::{in_columns, number, say, seconds, text};
 use super::names::{self, rfc3339};
 use super::neutral::neutral;
-use super::statement::csv::{amount, cell, written};
+use super::statement::csv::{AMOUNTS, amount, cell, written};
 use super::statement::table::civil;
 use super::statement::{Format, Look};
-use super::table;
-use super::table::layout::{Align, Cell, Column, Line, Tone, wrap};
+use super::table::layout::{Cell, Column, Line, Tone};
 use crate::accounting::amount::{Amount, PerDirection, Unit};
 use crate::accounting::history::register::{Baseline, SinceReset};
 use crate::accounting::identity::Timestamp;
@@ -126,9 +125,7 @@ pub(crate) fn since(
             let heading =
                 format!("Since the last reset of each account, {}; {written}", names::unit_in_words(unit));
             let mut text = String::new();
-            for line in look.width.map_or_else(|| vec![heading.clone()], |width| wrap(&heading, width)) {
-                table::paint(&mut text, Tone::Plain, &line, look.paint);
-            }
+            say(&mut text, Tone::Plain, &heading, look);
             text + &in_columns(&[&columns[..], &figures()].concat(), &rows, look)
         }
         Format::Json => one_line(&Since {
@@ -174,19 +171,6 @@ fn since_object(account: &SinceReset) -> SinceObject<'_> {
     }
 }
 
-const AMOUNTS: [&str; 10] = [
-    "rx_wire_bytes",
-    "rx_packets",
-    "rx_ip_bytes",
-    "rx_skb_ip_bytes",
-    "rx_skbs",
-    "tx_wire_bytes",
-    "tx_packets",
-    "tx_ip_bytes",
-    "tx_skb_ip_bytes",
-    "tx_skbs",
-];
-
 /// Wire bytes where all is known in them; otherwise what everything is known in.
 fn unit<'a>(mut amounts: impl Iterator<Item = &'a PerDirection<Amount>>) -> Unit {
     let is_known = amounts.all(|amounts| amounts.rx.frames.is_some() && amounts.tx.frames.is_some());
@@ -194,7 +178,6 @@ fn unit<'a>(mut amounts: impl Iterator<Item = &'a PerDirection<Amount>>) -> Unit
 }
 
 fn figures() -> [Column; 5] {
-    let number = |title, rank| Column { title, align: Align::Right, floor: None, rank };
     [
         number("RX", None),
         number("TX", None),

@@ -81,3 +81,17 @@ fn wire_bytes_are_shown_where_all_of_them_are_known() {
         assert_eq!(statement.unit(), unit);
     }
 }
+
+#[test]
+fn spans_that_were_dropped_are_missed_only_where_something_was_in_them() {
+    let range = Range { from: 3600, to: 7200 };
+    let has_all = |since, kept_since| {
+        let since = Some(Timestamp(std::time::Duration::from_secs(since)));
+        Circumstances { since, kept_since, ..Circumstances::default() }.has_all_of(range)
+    };
+    assert!(has_all(0, Some(3600)) && has_all(0, None));
+    assert!(!has_all(0, Some(3601)) && !has_all(0, Some(9000)));
+    // Nothing was counted before.
+    assert!(has_all(5000, Some(5000)));
+    assert!(Circumstances { kept_since: Some(9000), ..Circumstances::default() }.has_all_of(range));
+}

@@ -4,10 +4,14 @@
 //! if dtraf is killed in between.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, setpriority_process};
 
 use super::chain;
 use crate::accounting::bill::quota::{Quota, Standing};
@@ -64,7 +68,7 @@ fn tell(standing: &Standing, percent: u32) {
 fn start(words: &[String], standing: &Standing, percent: u32) -> std::io::Result<Child> {
     let Standing { account, quota, used, .. } = standing;
     let passed = Passed::new(standing, percent, &clock::zone());
-    let mut child = Command::new(&words[0])
+    let child = Command::new(&words[0])
         .args(&words[1..])
         // A name with a zero byte in it would keep the program from being run.
         .env("DTRAF_ACCOUNT", account.replace('\0', ""))
@@ -73,15 +77,23 @@ fn start(words: &[String], standing: &Standing, percent: u32) -> std::io::Result
         .env("DTRAF_QUOTA_BYTES", quota.bytes.to_string())
         .env("DTRAF_CYCLE_FROM", &passed.quota.cycle_from)
         .env("DTRAF_CYCLE_TO", &passed.quota.cycle_to)
-        .stdin(Stdio::piped())
+        .stdin(input(passed.line().as_bytes())?)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // Less than a pipe holds. A hook need not read it.
-        drop(stdin.write_all(passed.line().as_bytes()));
+    // It need not be as quick as what counts.
+    if let Err(errno) = setpriority_process(Some(Pid::from_child(&child)), 0) {
+        log::debug!("the hook of {account}'s quota runs before others: {errno}");
     }
     Ok(child)
+}
+
+/// Names may be of any length, and a hook need not read: a pipe would keep its writer waiting.
+fn input(line: &[u8]) -> std::io::Result<File> {
+    let mut file = File::from(memfd_create("dtraf-quota", MemfdFlags::CLOEXEC)?);
+    file.write_all(line)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn wait(mut child: Child, program: &str, account: &str) {
@@ -104,5 +116,56 @@ fn wait(mut child: Child, program: &str, account: &str) {
                 return log::warn!("what became of the hook of {account}'s quota, `{program}`: {error}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::accounting::bill::Counts;
+    use crate::accounting::statement::period::{CycleDay, Range};
+
+    fn standing(account: String) -> Standing {
+        let quota = Quota {
+            bytes: 10,
+            counts: Counts::Sum,
+            scopes: None,
+            cycle_day: CycleDay::FIRST,
+            thresholds: BTreeSet::from([80]),
+            hook: None,
+        };
+        Standing { account, quota, cycle: Range { from: 0, to: 86_400 }, used: Some(9) }
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_hook_that_reads_nothing_keeps_nobody_waiting_however_long_a_name_is() {
+        // More than a pipe holds, and less than one variable of the environment may have.
+        let standing = standing("x".repeat(100_000));
+        let mut child = start(&words(&["sleep", "1000"]), &standing, 80).unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_hook_is_told_the_same_in_its_environment_and_on_its_input() {
+        let directory = tempfile::tempdir().unwrap();
+        let told = directory.path().join("told");
+        let script = "cat > \"$1\" && printf '%s %s' \"$DTRAF_ACCOUNT\" \"$DTRAF_USED_BYTES\" >> \"$1\"";
+        let path = told.display().to_string();
+        let mut child =
+            start(&words(&["sh", "-c", script, "sh", &path]), &standing("a\0b".to_owned()), 80).unwrap();
+        assert!(child.wait().unwrap().success());
+        let text = std::fs::read_to_string(&told).unwrap();
+        let (line, variables) = text.split_once('\n').unwrap();
+        let document: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((document["threshold"].as_u64(), document["used_bytes"].as_u64()), (Some(80), Some(9)));
+        assert_eq!((document["account"].as_str(), variables), (Some("a\0b"), "ab 9"));
     }
 }

@@ -7,12 +7,8 @@ use super::{harmless, kind, moment, role};
 use crate::accounting::amount::Amount;
 use crate::accounting::statement::{Line, Statement};
 
-const TITLES: [&str; 16] = [
-    "from",
-    "to",
-    "kind",
-    "name",
-    "role",
+/// Of both directions.
+pub(in crate::view) const AMOUNTS: [&str; 10] = [
     "rx_wire_bytes",
     "rx_packets",
     "rx_ip_bytes",
@@ -23,11 +19,11 @@ const TITLES: [&str; 16] = [
     "tx_ip_bytes",
     "tx_skb_ip_bytes",
     "tx_skbs",
-    "total_bytes",
 ];
 
 pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
-    written(&TITLES, statement.lines.iter().map(|line| record(statement, line, zone)))
+    let titles = [&["from", "to", "kind", "name", "role"], &AMOUNTS[..], &["total_bytes"]].concat();
+    written(&titles, statement.lines.iter().map(|line| record(statement, line, zone)))
 }
 
 /// Titles and records as text.

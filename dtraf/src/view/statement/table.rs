@@ -175,11 +175,7 @@ pub(in crate::view) fn circumstantial(
         }
         _ => notes.push("Nothing has been written to this ledger yet.".to_owned()),
     }
-    if let Some(kept) = circumstances.kept_since.filter(|kept| *kept > range.from)
-        && circumstances
-            .since
-            .is_some_and(|since| i64::try_from(since.0.as_secs()).is_ok_and(|since| since < kept))
-    {
+    if let Some(kept) = circumstances.kept_since.filter(|_| !circumstances.has_all_of(range)) {
         notes.push(format!("What was before {} is kept only in coarser spans.", civil(kept, zone)));
     }
     if let Some(missed) = circumstances.missed.filter(|missed| missed.rx.skb_bytes + missed.tx.skb_bytes > 0)
@@ -208,10 +204,12 @@ pub(in crate::view) fn circumstantial(
 /// What somebody else says, beside what was counted.
 fn calibrated(said: &Calibration, look: &Look, zone: &TimeZone) -> String {
     let Calibration { range, counts, bytes, note, counted, .. } = said;
-    let counted = counted.map_or_else(String::new, |counted| {
-        let share = share(counted, *bytes);
-        format!("; counted here: {} ({share} of it)", look.units.bytes(counted))
-    });
+    let counted = match counted {
+        Some(counted) => {
+            format!("; counted here: {} ({} of it)", look.units.bytes(*counted), share(*counted, *bytes))
+        }
+        None => "; what was counted then is kept only in coarser spans".to_owned(),
+    };
     format!(
         "{} says {} ({}) for {} to {}{counted}.",
         neutral(note),
