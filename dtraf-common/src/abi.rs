@@ -7,7 +7,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this file, of [`crate::key`] and of the order of [`Direction`], [`Scope`] and [`Bucket`].
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 
 /// Map names, as in the object file and in the pin directory.
 pub mod maps {
@@ -23,6 +23,14 @@ pub mod maps {
     pub const CLAIMS: &str = "CLAIMS";
     /// Array of [`super::PortCounters`], by `cpu * positions + position`; mapped into user space.
     pub const COUNTERS: &str = "COUNTERS";
+    /// Array of [`super::SlotState`], by slot: what the slot may own in `PEER_DIRECTORY`.
+    pub const PEER_SLOTS: &str = "PEER_SLOTS";
+    /// Array of [`super::KeySet`]: which pair of containers owns which position; mapped into user space.
+    pub const PEER_DIRECTORY: &str = "PEER_DIRECTORY";
+    /// Hash position -> key, as `CLAIMS` is for `DIRECTORY`.
+    pub const PEER_CLAIMS: &str = "PEER_CLAIMS";
+    /// Array of [`super::TaggedCounters`], by `cpu * positions + position`; mapped into user space.
+    pub const PEER_COUNTERS: &str = "PEER_COUNTERS";
     /// Array of [`super::AskedPorts`], by slot: UDP ports that somebody outside asked lately.
     pub const ASKED: &str = "ASKED";
     /// [`super::ScopePage`]s: scopes that the first 16 bits of an address decide, one page for each [`super::Family`];
@@ -38,13 +46,17 @@ pub mod maps {
     pub const METERS: &str = "METERS";
 
     /// All maps that are pinned.
-    pub const PINNED: [&str; 12] = [
+    pub const PINNED: [&str; 16] = [
         INTERFACES,
         SLOTS,
         TOTALS,
         DIRECTORY,
         CLAIMS,
         COUNTERS,
+        PEER_SLOTS,
+        PEER_DIRECTORY,
+        PEER_CLAIMS,
+        PEER_COUNTERS,
         ASKED,
         SCOPE_PAGES,
         SCOPES,
@@ -70,6 +82,8 @@ pub mod globals {
     pub const INTERFACE_COUNT: &str = "INTERFACE_COUNT";
     /// `u32`: [`super::Geometry::sets`].
     pub const SET_COUNT: &str = "SET_COUNT";
+    /// `u32`: [`super::Geometry::peer_sets`].
+    pub const PEER_SET_COUNT: &str = "PEER_SET_COUNT";
     /// `u64`: [`super::Geometry::seed`].
     pub const SEED: &str = "SEED";
     /// `u32`: not 0 on `PREEMPT_RT` kernels, where two programs may interleave on one CPU: additions are atomic there.
@@ -227,19 +241,12 @@ pub struct Geometry {
     pub interfaces: u32,
     /// [`KeySet`]s in `DIRECTORY`; a power of two. Positions are `sets * WAYS`.
     pub sets: u32,
-    pub reserved: u32,
+    /// [`KeySet`]s in `PEER_DIRECTORY`; a power of two.
+    pub peer_sets: u32,
     /// Odd random multiplier of the hash over keys, so that nobody outside can choose keys that collide.
     pub seed: u64,
 }
 const _: () = assert!(size_of::<Geometry>() == 32);
-
-impl Geometry {
-    /// Entries the directory can hold.
-    #[inline(always)]
-    pub const fn positions(&self) -> u32 {
-        self.sets * WAYS
-    }
-}
 
 /// One entry of `INTERFACES`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -261,11 +268,11 @@ impl Interface {
     pub const TRACE: u32 = 1;
 }
 
-/// What the kernel needs to know of a slot when a new key appears.
+/// What the kernel needs to know of a slot when a new key appears that the slot is to own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SlotState {
-    /// Entries the slot may own in the directory. User space writes it.
+    /// Entries that the slot may own in a directory. User space writes it.
     pub quota: u32,
     /// Entries it owns. The kernel adds, user space sets it back when the slot is freed.
     pub entries: u32,
@@ -321,7 +328,7 @@ const _: () = assert!(size_of::<PortCounters>() == 64);
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct KeySet {
-    /// Packed [`crate::key::PortKey`]s; 0: never used; [`TOMBSTONE`]: free again.
+    /// Packed [`crate::key::PortKey`]s, or [`crate::key::PeerKey`]s; 0: never used; [`TOMBSTONE`]: free again.
     pub keys: [u64; WAYS as usize],
 }
 const _: () = assert!(size_of::<KeySet>() == 64);

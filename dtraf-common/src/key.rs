@@ -1,4 +1,4 @@
-//! The key of a port counter, packed into 64 bits, and the positions where it may stand.
+//! The keys of port and peer counters, packed into 64 bits, and the positions where they may stand.
 
 use crate::abi::{Family, Role, Scope, UnknownValue, WAYS};
 
@@ -69,7 +69,30 @@ pub enum DirectoryKey {
     Served(ServedKey),
 }
 
-/// The slot of a packed key.
+/// What one container received straight from another: the frames came in at `from`'s interface, whoever they say that they
+/// are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey {
+    /// Owns the entry: nobody else's packets make it.
+    pub from: u16,
+    pub to: u16,
+}
+
+impl PeerKey {
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        VALID | self.to as u64 | (self.from as u64) << SLOT
+    }
+
+    /// The key that was packed. Stands in another directory than the others, and any word is one.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the field is cut out of the packed key")]
+    pub const fn unpack(packed: u64) -> Self {
+        Self { from: slot_of(packed), to: packed as u16 }
+    }
+}
+
+/// The slot that owns a packed key's entry.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the field is cut out of the packed key")]
 pub const fn slot_of(packed: u64) -> u16 {
@@ -142,6 +165,14 @@ mod tests {
             let served = ServedKey { slot, protocol, port };
             prop_assert_eq!(DirectoryKey::try_from(served.pack()), Ok(DirectoryKey::Served(served)));
             prop_assert!(key.pack() > TOMBSTONE && served.pack() > TOMBSTONE);
+        }
+
+        #[test]
+        fn a_pair_is_packed_without_loss(from: u16, to: u16) {
+            let key = PeerKey { from, to };
+            prop_assert_eq!(PeerKey::unpack(key.pack()), key);
+            prop_assert_eq!(slot_of(key.pack()), from);
+            prop_assert!(key.pack() > TOMBSTONE);
         }
 
         #[test]

@@ -8,13 +8,14 @@ use aya_ebpf::programs::TcContext;
 use dtraf_common::abi::{Bucket, Counters, Direction, Interface, Scope, TaggedCounters, WAYS};
 use dtraf_common::decide::{Claim, Decision, decide};
 use dtraf_common::key::PortKey;
-use dtraf_common::packet::{Frame, walk};
+use dtraf_common::packet::{Frame, Handshake, walk};
 use dtraf_common::wire::{Size, measure};
 
 use crate::forget::{Unknown, taken};
 use crate::maps::{COUNTERS, REALTIME, SET_COUNT, SLOT_COUNT, TOTALS, TRACE};
+use crate::peers;
 use crate::skb::Skb;
-use crate::table::{self, LOST, NOWHERE, OVER_QUOTA};
+use crate::table::{self, LOST, NOWHERE, OVER_QUOTA, Ports};
 use crate::trace;
 use crate::world::{Registered, registered, remember_asked};
 
@@ -77,6 +78,10 @@ fn book<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, frame: &Fra
         // SAFETY: as above.
         add(unsafe { &raw mut (*counters).directions[direction as usize] }, &size);
     }
+    if RECEIVED && decision.scope as u64 == Scope::Container as u64 {
+        let may_enter = frame.handshake as u64 != Handshake::Reply as u64;
+        taken(peers::book(skb.as_ptr(), unknown, interface.slot, may_enter, &size));
+    }
     if TRACE.load() != 0 && interface.flags & Interface::TRACE != 0 {
         let bucket = if position == NOWHERE { bucket as u64 } else { trace::NO_BUCKET };
         trace::record(skb.as_ptr(), trace::pack(&interface, direction, &decision, bucket), &size);
@@ -96,12 +101,12 @@ fn place(interface: &Registered, decision: &Decision, tags: u32) -> (usize, u32,
     let mut bucket = bucket as u64;
     let mut position = NOWHERE;
     if claim != Claim::NoKey as u64 {
-        position = table::find(key, unknown);
+        position = table::find::<Ports>(key, unknown);
         if position == NOWHERE {
             if claim == Claim::RefusedButAsked as u64 {
                 remember_asked(slot, local);
             } else if claim >= Claim::Allowed as u64 {
-                match table::claim(slot, key, unknown) {
+                match table::claim::<Ports>(slot, key, unknown) {
                     OVER_QUOTA => bucket = Bucket::OverQuota as u64,
                     LOST => bucket = Bucket::MapFull as u64,
                     claimed => position = claimed as u32,
@@ -118,7 +123,7 @@ fn place(interface: &Registered, decision: &Decision, tags: u32) -> (usize, u32,
 }
 
 #[inline(always)]
-fn add_tagged(to: *mut TaggedCounters, size: &Size) {
+pub(crate) fn add_tagged(to: *mut TaggedCounters, size: &Size) {
     // SAFETY: the caller's pointer is into a map's value.
     add(unsafe { &raw mut (*to).counters }, size);
     if size.vlan_bytes != 0 {

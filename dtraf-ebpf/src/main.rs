@@ -17,6 +17,7 @@
 mod account;
 mod forget;
 mod maps;
+mod peers;
 mod skb;
 mod table;
 mod trace;

@@ -5,6 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie};
 use dtraf_common::abi::{
     AskedPorts, Geometry, Interface, KeySet, MeterRecord, PortCounters, ScopePage, SlotState, SlotTotals,
+    TaggedCounters,
 };
 use dtraf_common::packet::Address;
 
@@ -26,6 +27,14 @@ pub(crate) static CLAIMS: HashMap<u32, u64> = HashMap::with_max_entries(1, 0);
 #[map]
 pub(crate) static COUNTERS: Array<PortCounters> = Array::with_max_entries(1, MAPPED);
 #[map]
+pub(crate) static PEER_SLOTS: Array<SlotState> = Array::with_max_entries(1, 0);
+#[map]
+pub(crate) static PEER_DIRECTORY: Array<KeySet> = Array::with_max_entries(1, MAPPED);
+#[map]
+pub(crate) static PEER_CLAIMS: HashMap<u32, u64> = HashMap::with_max_entries(1, 0);
+#[map]
+pub(crate) static PEER_COUNTERS: Array<TaggedCounters> = Array::with_max_entries(1, MAPPED);
+#[map]
 pub(crate) static ASKED: Array<AskedPorts> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static SCOPE_PAGES: Array<ScopePage> = Array::with_max_entries(ScopePage::COUNT, 0);
@@ -44,6 +53,8 @@ pub(crate) static SLOT_COUNT: Global<u32> = Global::new(1);
 pub(crate) static INTERFACE_COUNT: Global<u32> = Global::new(1);
 #[unsafe(no_mangle)]
 pub(crate) static SET_COUNT: Global<u32> = Global::new(1);
+#[unsafe(no_mangle)]
+pub(crate) static PEER_SET_COUNT: Global<u32> = Global::new(1);
 #[unsafe(no_mangle)]
 pub(crate) static SEED: Global<u64> = Global::new(1);
 #[unsafe(no_mangle)]

@@ -33,6 +33,14 @@ impl Skb {
         unsafe { (*self.0).ifindex }
     }
 
+    /// Of the interface that the frame came in at last; 0 where it did not come in at any. The kernel's `skb_iif`, which a
+    /// bridge leaves as it is (`__netif_receive_skb_core` of `net/core/dev.c`).
+    #[inline(always)]
+    pub(crate) fn ingress_ifindex(self) -> u32 {
+        // SAFETY: `new` was given this run's context.
+        unsafe { (*self.0).ingress_ifindex }
+    }
+
     #[inline(always)]
     pub(crate) fn size(self) -> SkbSize {
         // SAFETY: `new` was given this run's context.

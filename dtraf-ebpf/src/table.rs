@@ -1,6 +1,7 @@
-//! The table of port counters: a directory of keys that all CPUs share, and counters for each CPU at a key's position.
+//! Tables of counters that are found by a key: a directory of keys that all CPUs share, and counters for each CPU at a key's
+//! position.
 //!
-//! A position belongs to the key that first stands in `CLAIMS` for it; the kernel's own hash makes that decision atomic,
+//! A position belongs to the key that first stands in the claims for it; the kernel's own hash makes that decision atomic,
 //! on every kernel and under `PREEMPT_RT`. The key is then written into the directory, which is what packets search: one
 //! cache line that hardly ever changes. Nothing moves and nothing is evicted. User space frees positions by writing a
 //! tombstone, never a 0, so that a 0 ends the search.
@@ -8,21 +9,63 @@
 use core::arch::asm;
 
 use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::maps::{Array, HashMap};
 use dtraf_common::abi::{KeySet, SlotState, TOMBSTONE, WAYS};
 use dtraf_common::key::{ServedKey, first_set, position, second_set};
 
 use crate::forget::Unknown;
-use crate::maps::{CLAIMS, DIRECTORY, SEED, SET_COUNT, SLOTS};
+use crate::maps::{
+    CLAIMS, DIRECTORY, PEER_CLAIMS, PEER_DIRECTORY, PEER_SET_COUNT, PEER_SLOTS, SEED, SET_COUNT, SLOTS,
+};
 
 /// No position.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
+/// The maps that a table is made of.
+pub(crate) trait Table {
+    /// What each slot may own.
+    const SLOTS: &'static Array<SlotState>;
+    const DIRECTORY: &'static Array<KeySet>;
+    const CLAIMS: &'static HashMap<u32, u64>;
+
+    /// Sets of keys in the directory.
+    fn sets() -> u32;
+}
+
+/// By [`dtraf_common::key::PortKey`] and [`ServedKey`].
+pub(crate) struct Ports;
+
+/// By [`dtraf_common::key::PeerKey`].
+pub(crate) struct Peers;
+
+impl Table for Ports {
+    const SLOTS: &'static Array<SlotState> = &SLOTS;
+    const DIRECTORY: &'static Array<KeySet> = &DIRECTORY;
+    const CLAIMS: &'static HashMap<u32, u64> = &CLAIMS;
+
+    #[inline(always)]
+    fn sets() -> u32 {
+        SET_COUNT.load()
+    }
+}
+
+impl Table for Peers {
+    const SLOTS: &'static Array<SlotState> = &PEER_SLOTS;
+    const DIRECTORY: &'static Array<KeySet> = &PEER_DIRECTORY;
+    const CLAIMS: &'static HashMap<u32, u64> = &PEER_CLAIMS;
+
+    #[inline(always)]
+    fn sets() -> u32 {
+        PEER_SET_COUNT.load()
+    }
+}
+
 /// The position of a key, or [`NOWHERE`].
 #[inline(always)]
-pub(crate) fn find(key: u64, unknown: Unknown) -> u32 {
-    let (seed, sets) = (SEED.load(), SET_COUNT.load());
-    let position = search(first_set(key, seed, sets), key).unwrap_or_else(|| {
-        let second = search(second_set(key, seed, sets), key);
+pub(crate) fn find<T: Table>(key: u64, unknown: Unknown) -> u32 {
+    let (seed, sets) = (SEED.load(), T::sets());
+    let position = search::<T>(first_set(key, seed, sets), key).unwrap_or_else(|| {
+        let second = search::<T>(second_set(key, seed, sets), key);
         second.unwrap_or(NOWHERE)
     });
     unknown.forget(u64::from(position)) as u32
@@ -31,8 +74,8 @@ pub(crate) fn find(key: u64, unknown: Unknown) -> u32 {
 /// The position of a key in one set; [`NOWHERE`] when the set has never been full, so that the key is in no other;
 /// `None` when it may be in another.
 #[inline(always)]
-fn search(set: u32, key: u64) -> Option<u32> {
-    let keys = DIRECTORY.get_ptr(set)?;
+fn search<T: Table>(set: u32, key: u64) -> Option<u32> {
+    let keys = T::DIRECTORY.get_ptr(set)?;
     for way in 0..WAYS {
         let there = key_at(keys, way);
         if there == key {
@@ -47,10 +90,10 @@ fn search(set: u32, key: u64) -> Option<u32> {
 
 /// The first position where a new key may go, or [`NOWHERE`].
 #[inline(always)]
-fn first_free(key: u64) -> u32 {
-    let (seed, sets) = (SEED.load(), SET_COUNT.load());
+fn first_free<T: Table>(key: u64) -> u32 {
+    let (seed, sets) = (SEED.load(), T::sets());
     for set in [first_set(key, seed, sets), second_set(key, seed, sets)] {
-        let Some(keys) = DIRECTORY.get_ptr(set) else { continue };
+        let Some(keys) = T::DIRECTORY.get_ptr(set) else { continue };
         for way in 0..WAYS {
             if key_at(keys, way) <= TOMBSTONE {
                 return position(set, way);
@@ -72,25 +115,25 @@ fn key_at(set: *const KeySet, way: u32) -> u64 {
 ///
 /// Kept out of the fast path: it runs once for each key.
 #[inline(never)]
-pub(crate) fn claim(slot: u32, key: u64, unknown: Unknown) -> u64 {
-    let Some(state) = SLOTS.get_ptr_mut(slot) else { return LOST };
+pub(crate) fn claim<T: Table>(slot: u32, key: u64, unknown: Unknown) -> u64 {
+    let Some(state) = T::SLOTS.get_ptr_mut(slot) else { return LOST };
     // SAFETY: the map's value is valid for as long as the program runs; other CPUs and user space write whole words.
     let SlotState { quota, entries } = unsafe { state.read_volatile() };
     if entries >= quota {
         return OVER_QUOTA;
     }
-    let free = unknown.forget(u64::from(first_free(key))) as u32;
+    let free = unknown.forget(u64::from(first_free::<T>(key))) as u32;
     if free == NOWHERE {
         return LOST;
     }
-    if CLAIMS.insert(free, key, u64::from(BPF_NOEXIST)).is_err() {
+    if T::CLAIMS.insert(free, key, u64::from(BPF_NOEXIST)).is_err() {
         // Another CPU was faster: with the same key, which is as good, or with another, and the next packet of ours will
         // find the next position.
         // SAFETY: the value is copied at once; it is written only when a position is freed.
-        let owner = unsafe { CLAIMS.get(free) }.copied();
+        let owner = unsafe { T::CLAIMS.get(free) }.copied();
         return if owner == Some(key) { u64::from(free) } else { LOST };
     }
-    let Some(set) = DIRECTORY.get_ptr_mut(free / WAYS) else { return LOST };
+    let Some(set) = T::DIRECTORY.get_ptr_mut(free / WAYS) else { return LOST };
     // SAFETY: the map's value is valid for as long as the program runs, and the remainder is less than `WAYS`.
     let there = unsafe { &raw mut (*set).keys[(free % WAYS) as usize] };
     // SAFETY: as above; this CPU has just become the only one to write there.
@@ -111,8 +154,8 @@ pub(crate) const LOST: u64 = 2 << 32;
 #[inline(never)]
 pub(crate) fn serve(slot: u32, protocol: u8, port: u16, unknown: Unknown) -> u64 {
     let key = ServedKey { slot: slot as u16, protocol, port }.pack();
-    match find(key, unknown) {
-        NOWHERE => claim(slot, key, unknown),
+    match find::<Ports>(key, unknown) {
+        NOWHERE => claim::<Ports>(slot, key, unknown),
         position => u64::from(position),
     }
 }

@@ -8,7 +8,7 @@ use dtraf_common::packet::Address;
 
 use crate::forget::Unknown;
 use crate::maps::{ASKED, INTERFACE_COUNT, INTERFACES, SCOPE_PAGES, SCOPES};
-use crate::table;
+use crate::table::{self, Ports};
 
 /// A container's interface, as user space registered it.
 pub(crate) struct Registered {
@@ -53,7 +53,7 @@ impl Knowledge for Registered {
     #[inline(always)]
     fn is_served(&self, protocol: u8, port: u16) -> bool {
         let key = ServedKey { slot: self.slot as u16, protocol, port };
-        table::find(self.unknown.forget(key.pack()), self.unknown) != table::NOWHERE
+        table::find::<Ports>(self.unknown.forget(key.pack()), self.unknown) != table::NOWHERE
     }
 
     #[inline(always)]

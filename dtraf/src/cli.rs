@@ -137,7 +137,7 @@ pub(crate) struct RunArgs {
 
     /// Interfaces that there is room for: one for each container and network it is connected to
     ///
-    /// This and the two options below set the size of the maps when they are made. To change it later, run `dtraf
+    /// This and the three options below set the size of the maps when they are made. To change it later, run `dtraf
     /// uninstall` first.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_534))]
     pub(crate) max_containers: u32,
@@ -153,6 +153,13 @@ pub(crate) struct RunArgs {
     /// Beyond it traffic is counted without its port, in the bucket `over_quota`: no container can use up another's room.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) ports_per_container: u32,
+
+    /// Pairs of containers that there is room for; each takes 40 bytes for every CPU. Rounded up to a power of two
+    ///
+    /// Of what one container sends straight to another and finds no room, only the pair is not known: it is in both
+    /// containers' figures as it is.
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    pub(crate) peer_entries: u32,
 
     /// With iptables: rules that may stand in DOCKER-USER itself, as by hand
     ///
@@ -234,9 +241,8 @@ pub(crate) struct TopArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
 
-    /// Begin with all ports of all containers
-    #[arg(long)]
-    pub(crate) ports: bool,
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
 
     /// Powers of 1000 (kB, MB) or of 1024 (KiB, MiB)
     #[arg(long, value_enum, default_value_t = UnitsChoice::Si)]
@@ -307,9 +313,8 @@ pub(crate) struct LookArgs {
     #[arg(long, value_enum)]
     pub(crate) format: Option<FormatChoice>,
 
-    /// Show each container's ports, and what was counted without a port
-    #[arg(long)]
-    pub(crate) ports: bool,
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
 
     /// Powers of 1000 (kB, MB) or of 1024 (KiB, MiB) in tables; JSON has exact numbers
     #[arg(long, value_enum, default_value_t = UnitsChoice::Si)]
@@ -322,6 +327,19 @@ pub(crate) struct LookArgs {
     /// Leave nothing out and cut nothing off to make a table fit
     #[arg(long)]
     pub(crate) no_trunc: bool,
+}
+
+/// What to show of containers beside their totals; the live view begins with it.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct DetailArgs {
+    /// Show each container's ports, and what was counted without a port
+    #[arg(long)]
+    pub(crate) ports: bool,
+
+    /// Show which other containers each exchanged traffic with straight, by a network that both are in
+    #[arg(long)]
+    pub(crate) peers: bool,
 }
 
 /// Where the ledger is.

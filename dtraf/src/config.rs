@@ -171,7 +171,7 @@ impl Config {
 
 impl Run {
     fn resolve(args: RunArgs, stdout: Stdout) -> Result<Self, ConfigError> {
-        let show = show(&args, stdout);
+        let (show, limits) = (show(&args, stdout), limits(&args)?);
         Ok(Self {
             backend: wanted(args.backend),
             literal_rules: args.literal_rules,
@@ -183,7 +183,7 @@ impl Run {
             pace: if args.once { Pace::Once } else { Pace::Every(args.interval) },
             show,
             trace: args.trace,
-            limits: limits(args.max_containers, args.port_entries, args.ports_per_container)?,
+            limits,
             scopes: scopes(&args.scopes)?,
             keeping: Keeping {
                 path: args.ledger.path,
@@ -206,12 +206,17 @@ fn wanted(choice: BackendChoice) -> Wanted {
     }
 }
 
-fn limits(interfaces: u32, port_entries: u32, quota: u32) -> Result<Limits, ConfigError> {
-    let entries = port_entries.next_power_of_two();
+fn limits(args: &RunArgs) -> Result<Limits, ConfigError> {
+    let (entries, quota) = (args.port_entries.next_power_of_two(), args.ports_per_container);
     if quota > entries {
         return Err(ConfigError::QuotaBeyondEntries { quota, entries });
     }
-    Ok(Limits { interfaces, port_entries: entries, ports_per_interface: quota })
+    Ok(Limits {
+        interfaces: args.max_containers,
+        port_entries: entries,
+        ports_per_interface: quota,
+        peer_entries: args.peer_entries.next_power_of_two(),
+    })
 }
 
 /// Each network once.
@@ -242,8 +247,8 @@ impl Top {
         if stdout == Stdout::Elsewhere {
             return Err(ConfigError::NoTerminal);
         }
-        let TopArgs { backend, interval, ports, units, bits, no_trunc, config, ledger, pins } = args;
-        let look = LookArgs { format: None, ports, units, bits, no_trunc };
+        let TopArgs { backend, interval, detail, units, bits, no_trunc, config, ledger, pins } = args;
+        let look = LookArgs { format: None, detail, units, bits, no_trunc };
         Ok(Self {
             backend: wanted(backend),
             pace: interval,
@@ -295,6 +300,7 @@ fn live(view: &View) -> Opening {
         first: match view.detail {
             Detail::Containers => Sheet::Containers,
             Detail::Ports => Sheet::Ports,
+            Detail::Peers => Sheet::Peers,
         },
     }
 }
@@ -302,7 +308,11 @@ fn live(view: &View) -> Opening {
 fn view(look: &LookArgs, stdout: Stdout) -> View {
     View {
         format: format(look.format),
-        detail: if look.ports { Detail::Ports } else { Detail::Containers },
+        detail: match (look.detail.ports, look.detail.peers) {
+            (true, _) => Detail::Ports,
+            (false, true) => Detail::Peers,
+            (false, false) => Detail::Containers,
+        },
         units: match look.units {
             UnitsChoice::Si => Units::Si,
             UnitsChoice::Iec => Units::Iec,
@@ -358,7 +368,10 @@ mod tests {
         };
         assert_eq!(run.show, Show::Live(opening));
         assert_eq!(run.pace, Pace::Every(Duration::from_secs(1)));
-        assert_eq!(run.limits, Limits { interfaces: 1024, port_entries: 32_768, ports_per_interface: 256 });
+        assert_eq!(
+            run.limits,
+            Limits { interfaces: 1024, port_entries: 32_768, ports_per_interface: 256, peer_entries: 16_384 }
+        );
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) enum Format {
 pub(crate) enum Detail {
     Containers,
     Ports,
+    Peers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,6 +77,7 @@ struct Nullable {
     buckets: Option<Both<BTreeMap<String, Amount>>>,
     ports: Option<Vec<Port>>,
     meters: Option<Vec<Meter>>,
+    peers: Option<Vec<Peer>>,
 }
 
 /// What was counted for one container.
@@ -88,6 +89,17 @@ pub struct Figures {
     pub buckets: Both<BTreeMap<String, Amount>>,
     pub ports: Vec<Port>,
     pub meters: Vec<Meter>,
+    /// The last one is what belongs to no pair.
+    pub peers: Vec<Peer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Peer {
+    pub kind: String,
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub rx: Amount,
+    pub tx: Amount,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -137,6 +149,7 @@ impl ContainerReport {
                 buckets: given.buckets?,
                 ports: given.ports?,
                 meters: given.meters?,
+                peers: given.peers?,
             })
         })();
         let figures =
@@ -147,7 +160,7 @@ impl ContainerReport {
 
     /// Whether every figure is null.
     pub fn is_uncounted(&self) -> bool {
-        let Nullable { rx, tx, shortfall, scopes, buckets, ports, meters } = &self.nullable;
+        let Nullable { rx, tx, shortfall, scopes, buckets, ports, meters, peers } = &self.nullable;
         rx.is_none()
             && tx.is_none()
             && shortfall.is_none()
@@ -155,6 +168,7 @@ impl ContainerReport {
             && buckets.is_none()
             && ports.is_none()
             && meters.is_none()
+            && peers.is_none()
     }
 }
 
@@ -167,6 +181,18 @@ impl Figures {
             .iter()
             .filter(wanted)
             .fold(Both::default(), |sum, entry| Both { rx: sum.rx + entry.rx, tx: sum.tx + entry.tx })
+    }
+
+    /// What was exchanged with a container straight; nothing where there is no such pair.
+    pub fn peer(&self, name: &str) -> Both<Amount> {
+        let found = self.peers.iter().find(|peer| peer.name.as_deref() == Some(name));
+        found.map_or_else(Both::default, |peer| Both { rx: peer.rx, tx: peer.tx })
+    }
+
+    /// What was exchanged with containers, and belongs to no pair.
+    pub fn elsewhere(&self) -> Both<Amount> {
+        let last = self.peers.last().map(|peer| Both { rx: peer.rx, tx: peer.tx });
+        last.unwrap_or_default()
     }
 
     /// Demands that the interface's own counters are what was counted and what is known to be missing, to the byte.
@@ -201,6 +227,9 @@ impl Figures {
         );
         let scopes = Both { rx: self.scopes.rx.values().sum(), tx: self.scopes.tx.values().sum() };
         ensure!(scopes == self.total, "the scopes make {scopes:?}, not {:?}", self.total);
+        let received: Amount = self.peers.iter().map(|peer| &peer.rx).sum();
+        let from_containers = self.scopes.rx["container"];
+        ensure!(received == from_containers, "the peers make {received:?}, not {from_containers:?}");
         Ok(())
     }
 }

@@ -292,3 +292,36 @@ fn today_and_the_cycle_are_what_the_report_says() -> Result<()> {
     view.press(&["q"])?;
     view.is_restored().map(drop)
 }
+
+#[test]
+fn the_view_of_peers_finds_the_origin_behind_a_proxy() -> Result<()> {
+    let lab = Shared::lab()?;
+    let dtraf = Dtraf::new(&lab)?;
+    let terminal = Terminal::open(&lab, "peers", (80, 24), "run --peers")?;
+    let (origin, _server) = lab.served("view-origin", (8093, 80))?;
+    let proxy = lab.container("view-proxy").start()?;
+    let to = SocketAddr::new(origin.address("bridge")?, 80);
+    eventually("both to be counted", LIMIT, || {
+        let report = dtraf.stats()?;
+        let is_counted = |name| report.container(name).is_ok_and(|container| container.figures().is_ok());
+        Ok((is_counted("view-origin") && is_counted("view-proxy")).then_some(()))
+    })?;
+    proxy.place()?.tcp(to, 1, 3_000_000)?;
+    let shown = terminal.shows("both views of the pair", |screen| {
+        let pair = |one, other| {
+            screen.lines().find(|line| line.split_whitespace().take(2).eq([one, other])).map(figures)
+        };
+        let is_it = |one: Vec<f64>, other: Vec<f64>| {
+            // Rates come first.
+            let total = |figures: &[f64], at: usize| figures.len() == 4 && figures[at] >= 3e6;
+            total(&one, 3) && total(&other, 2) && one[3].total_cmp(&other[2]).is_eq()
+        };
+        pair("view-origin", "view-proxy")
+            .zip(pair("view-proxy", "view-origin"))
+            .is_some_and(|(one, other)| is_it(one, other))
+    })?;
+    println!("{shown}");
+    let proxied = dtraf.stats()?.container("view-proxy")?.figures()?.peer("view-origin");
+    ensure!(proxied.rx.wire_bytes > 3_000_000, "{proxied:?}");
+    Ok(())
+}

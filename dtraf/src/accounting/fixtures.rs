@@ -116,5 +116,6 @@ pub(crate) fn reading(meter: Meter, rx: u64, tx: u64) -> MeterReading {
         scopes: PerDirection { rx: internet(amounts.rx), tx: internet(amounts.tx) },
         buckets: PerDirection::default(),
         ports: BTreeMap::from([(port(80, Role::Server, Scope::Internet), amounts)]),
+        origins: Some(BTreeMap::new()),
     }
 }

@@ -3,6 +3,7 @@
 //! Every view renders a [`Report`] and nothing else. Rows hold exact amounts and the true names; units, widths, order of
 //! ports and harmless spelling of names are the views' business. Rates are made here, for display: they are never summed.
 
+mod peers;
 mod rate;
 mod select;
 
@@ -12,6 +13,8 @@ use std::net::IpAddr;
 
 use dtraf_common::abi::Role;
 
+pub(crate) use self::peers::Peers;
+use self::peers::{Exchanges, exchanges};
 pub(crate) use self::rate::{Earlier, Marks, Rate, per_second};
 use super::amount::{Amount, PerDirection, Unit};
 use super::attribution::{Attached, Coverage, Reason, coverage};
@@ -133,6 +136,8 @@ pub(crate) struct Figures {
     pub(crate) rate: Option<PerDirection<Rate>>,
     /// Those that are not closed.
     pub(crate) meters: Vec<MeterRow>,
+    /// `None` where nobody looked.
+    pub(crate) peers: Option<Peers>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,14 +157,18 @@ impl Report {
         earlier: Option<Earlier<'_>>,
     ) -> Self {
         let mut accounts = ledger.accounts();
+        let mut exchanges = exchanges(ledger);
         let mut containers = Vec::new();
         for container in inventory.containers.values() {
-            let account = accounts.remove(&Holder::Container(container.id));
-            containers.push(ContainerRow::known(container, account.as_ref(), inventory, earlier));
+            let holder = Holder::Container(container.id);
+            let account = accounts.remove(&holder);
+            let figures =
+                account.as_ref().map(|account| Figures::of(holder, account, &mut exchanges, earlier));
+            containers.push(ContainerRow::known(container, account.as_ref(), inventory, figures));
         }
         let mut unattributed = Vec::new();
         for (holder, account) in accounts {
-            let figures = Figures::of(&account, earlier);
+            let figures = Figures::of(holder, &account, &mut exchanges, earlier);
             match holder {
                 Holder::Container(id) => containers.push(ContainerRow::removed(id, &account, figures)),
                 Holder::Unattributed(reason) => unattributed.push(UnattributedRow { reason, figures }),
@@ -175,7 +184,7 @@ impl ContainerRow {
         container: &Container,
         account: Option<&Account<'_>>,
         inventory: &Inventory,
-        earlier: Option<Earlier<'_>>,
+        figures: Option<Figures>,
     ) -> Self {
         let open = account.map_or(&[][..], |account| &account.open);
         let live = open.iter().filter(|entry| entry.reading.meter.life == Life::Live);
@@ -191,7 +200,7 @@ impl ContainerRow {
             networks: container.endpoints.iter().map(|endpoint| endpoint.network.clone()).collect(),
             described: Some(Described::of(container)),
             coverage: coverage(container, inventory, &attached),
-            figures: account.map(|account| Figures::of(account, earlier)),
+            figures,
         }
     }
 
@@ -249,7 +258,12 @@ impl Described {
 }
 
 impl Figures {
-    fn of(account: &Account<'_>, earlier: Option<Earlier<'_>>) -> Self {
+    fn of(
+        holder: Holder,
+        account: &Account<'_>,
+        exchanges: &mut Exchanges,
+        earlier: Option<Earlier<'_>>,
+    ) -> Self {
         let book = account.book();
         let meters = account.open.iter().map(|entry| MeterRow {
             meter: entry.reading.meter.clone(),
@@ -260,6 +274,7 @@ impl Figures {
             total: book.total(),
             rate: earlier.and_then(|earlier| earlier.rate(account)),
             meters: meters.collect(),
+            peers: Peers::of(account, &book, exchanges.remove(&holder).unwrap_or_default()),
             book,
         }
     }

@@ -11,6 +11,7 @@ mod shares;
 mod load;
 mod mapped;
 mod maps;
+mod marks;
 mod meters;
 pub(crate) mod pins;
 mod plain;

@@ -106,6 +106,7 @@ pub(super) fn by_rules() -> [Report; 2] {
                     BTreeMap::from([(Bucket::NoRule, *without.get(direction))])
                 }),
                 ports: BTreeMap::from([(Port { scope: None, ..port(80, Role::Server, Scope::Lan) }, ports)]),
+                origins: None,
             };
             (reading, owned(number, name), "bridge")
         };
@@ -127,6 +128,42 @@ pub(super) fn by_rules() -> [Report; 2] {
             ..origin()
         };
         Report::new(&ledger, &everyone, origin, at(seconds), None)
+    };
+    [read(1), read(2)]
+}
+
+/// A proxy, what it asks and who asks it, a second apart; of the database some came by another network.
+pub(super) fn peers() -> [Report; 2] {
+    let everyone = inventory([container(1, "proxy"), container(2, "app"), container(3, "db")]);
+    let mut ledger = Ledger::default();
+    let mut read = |seconds: u64| {
+        let from = |sender: u16, count: u64| (meter(sender).id, packets(count * seconds));
+        let reading = |receiver: u16, origins: &[(MeterId, Amount)], routed: u64, sent: u64| {
+            let received = origins.iter().map(|(_, amount)| *amount).sum::<Amount>() + packets(routed);
+            let container = |amount| BTreeMap::from([(Some(Scope::Container), amount)]);
+            MeterReading {
+                scopes: PerDirection { rx: container(received), tx: container(packets(sent * seconds)) },
+                buckets: PerDirection::default(),
+                ports: BTreeMap::from([(
+                    port(80, Role::Server, Scope::Container),
+                    PerDirection { rx: received, tx: packets(sent * seconds) },
+                )]),
+                origins: Some(origins.iter().copied().collect()),
+                meter: meter(receiver),
+            }
+        };
+        let proxy = reading(1, &[from(2, 900)], 0, 100);
+        let app = reading(2, &[from(1, 100), from(3, 40)], 0, 907);
+        let db = reading(3, &[from(2, 7)], 3, 40);
+        post(
+            &mut ledger,
+            [
+                (proxy, owned(1, "proxy"), "bridge"),
+                (app, owned(2, "app"), "bridge"),
+                (db, owned(3, "db"), "bridge"),
+            ],
+        );
+        Report::new(&ledger, &everyone, origin(), at(seconds), None)
     };
     [read(1), read(2)]
 }
@@ -162,6 +199,7 @@ fn busy(meter: Meter) -> MeterReading {
             (port(443, Role::Client, Scope::Internet), amounts(100, 200)),
             (icmp, amounts(2, 2)),
         ]),
+        origins: Some(BTreeMap::new()),
         meter,
     }
 }

@@ -5,6 +5,7 @@
 
 pub(super) mod amounts;
 mod document;
+mod peers;
 
 use std::io;
 

@@ -2,6 +2,7 @@
 
 pub(super) mod layout;
 mod notes;
+mod peers;
 mod rows;
 
 use self::layout::{LaidOut, Tone};

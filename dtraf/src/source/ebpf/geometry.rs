@@ -19,6 +19,8 @@ pub(crate) struct Limits {
     pub(crate) port_entries: u32,
     /// Ports that one interface may use up.
     pub(crate) ports_per_interface: u32,
+    /// Pairs of containers whose traffic can be counted at the same time.
+    pub(crate) peer_entries: u32,
 }
 
 /// Sizes for new maps.
@@ -33,12 +35,13 @@ pub(super) fn choose(limits: Limits) -> Result<Geometry, EbpfError> {
 /// Says so when maps that are there already are not of the sizes asked for.
 pub(super) fn compare(geometry: Geometry, limits: Limits) {
     let wanted = sized(limits, geometry.cpus, geometry.seed);
-    if (wanted.slots, wanted.sets) != (geometry.slots, geometry.sets) {
+    if (wanted.slots, wanted.sets, wanted.peer_sets) != (geometry.slots, geometry.sets, geometry.peer_sets) {
         log::warn!(
-            "the maps are there already, with room for {} interfaces and {} ports; other sizes take effect after \
-             `dtraf uninstall`",
+            "the maps are there already, with room for {} interfaces, {} ports and {} pairs of containers; other sizes \
+             take effect after `dtraf uninstall`",
             geometry.slots - 1,
-            geometry.positions()
+            geometry.sets * WAYS,
+            geometry.peer_sets * WAYS
         );
     }
 }
@@ -51,7 +54,7 @@ fn sized(limits: Limits, cpus: u32, seed: u64) -> Geometry {
         // A quarter full at the most, so that eight neighbours hold what falls on one entry.
         interfaces: (limits.interfaces * 4).next_power_of_two().max(64),
         sets: limits.port_entries.div_ceil(WAYS).next_power_of_two(),
-        reserved: 0,
+        peer_sets: limits.peer_entries.div_ceil(WAYS).next_power_of_two(),
         seed: seed | 1,
     }
 }
@@ -86,10 +89,11 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_limits() {
-        let limits = Limits { interfaces: 1000, port_entries: 10_000, ports_per_interface: 100 };
+        let limits =
+            Limits { interfaces: 1000, port_entries: 10_000, ports_per_interface: 100, peer_entries: 500 };
         let geometry = sized(limits, 2, 8);
-        assert_eq!((geometry.slots, geometry.interfaces, geometry.sets), (1001, 4096, 2048));
-        assert!(geometry.positions() >= 10_000);
+        assert_eq!((geometry.slots, geometry.interfaces), (1001, 4096));
+        assert_eq!((geometry.sets * WAYS, geometry.peer_sets * WAYS), (16_384, 512));
         assert_eq!(geometry.seed & 1, 1);
     }
 }

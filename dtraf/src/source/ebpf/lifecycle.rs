@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps};
+use dtraf_common::key::{PeerKey, slot_of};
 
 use super::attach::{
     HookChoice, Interface, TcxAttached, add_clsact, attach_tcx, detach_clsact, replace, unpin_links,
@@ -17,7 +18,6 @@ use super::meters::{
 };
 use super::plain::Plain;
 use super::read::{orphans, snapshot, wait_for_programs};
-use super::table::{free_abandoned, free_slot};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{IfIndex, Slot, Timestamp};
 use crate::accounting::snapshot::{ContainerName, Snapshot, TcHook};
@@ -70,7 +70,8 @@ impl Counting {
                 _ => {}
             }
         }
-        free_abandoned(&mut self.maps)?;
+        self.maps.ports.free_abandoned()?;
+        self.maps.peers.free_abandoned()?;
         self.drop_stray_pins()?;
         Ok(adopted)
     }
@@ -111,7 +112,10 @@ impl Counting {
             self.closed.insert(slot);
         }
         let quota = if has_carried { 0 } else { self.ports_per_interface };
-        self.set_slot_state(slot, SlotState { quota, entries: 0 })?;
+        self.maps.ports.set_state(slot, SlotState { quota, entries: 0 })?;
+        // Until the tables are shared out anew, which is soon.
+        let quota = self.maps.geometry.slots;
+        self.maps.peers.set_state(slot, SlotState { quota, entries: 0 })?;
         self.meters.write(&mut self.maps, slot, &record)?;
         match self.attach_recorded(slot, link) {
             Ok(()) => Ok(slot),
@@ -199,15 +203,29 @@ impl Counting {
     }
 
     fn clear(&mut self, slot: Slot) -> Result<(), EbpfError> {
-        free_slot(&mut self.maps, slot)?;
+        self.maps.ports.free_all(|key| slot_of(key) == slot.0)?;
+        self.forget_pairs(slot)?;
         for cpu in 0..self.maps.geometry.cpus {
             self.maps.totals.clear((cpu * self.maps.geometry.slots + u32::from(slot.0)) as usize);
         }
-        self.set_slot_state(slot, SlotState::default())?;
+        self.maps.ports.set_state(slot, SlotState::default())?;
+        self.maps.peers.set_state(slot, SlotState::default())?;
         self.forget_asked(slot)?;
         // The generation stays, so that the next one is higher.
         let generation = self.meters.get(slot).map_or(0, |record| record.generation);
         self.meters.write(&mut self.maps, slot, &MeterRecord { generation, ..MeterRecord::FREE })
+    }
+
+    /// Frees the entries of all pairs that a slot is in. Those that others own are theirs to have again.
+    fn forget_pairs(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        let is_in = |pair: PeerKey| pair.from == slot.0 || pair.to == slot.0;
+        let freed = self.maps.peers.free_all(|key| is_in(PeerKey::unpack(key)))?;
+        for owner in freed.into_iter().map(|key| Slot(slot_of(key))).filter(|owner| *owner != slot) {
+            let state = self.maps.peers.state(owner)?;
+            let entries = state.entries.saturating_sub(1);
+            self.maps.peers.set_state(owner, SlotState { entries, ..state })?;
+        }
+        Ok(())
     }
 
     /// Notes whose interface it is.

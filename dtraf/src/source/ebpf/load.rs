@@ -5,7 +5,7 @@ use std::fs;
 
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
-use dtraf_common::abi::{Geometry, globals, maps, programs};
+use dtraf_common::abi::{Geometry, WAYS, globals, maps, programs};
 
 use super::attach::HookChoice;
 use super::error::EbpfError;
@@ -110,13 +110,14 @@ pub(super) fn program<'a>(
 fn load_object(pins: &PinDirectory, geometry: Geometry, options: &Options) -> Result<Ebpf, EbpfError> {
     let realtime = u32::from(fs::read_to_string(REALTIME).is_ok_and(|text| text.trim() == "1"));
     let trace = u32::from(options.trace);
-    let Geometry { cpus, slots, interfaces, sets, .. } = geometry;
-    let positions = geometry.positions();
+    let Geometry { cpus, slots, interfaces, sets, peer_sets, .. } = geometry;
+    let (positions, pairs) = (sets * WAYS, peer_sets * WAYS);
     let mut loader = EbpfLoader::new();
     loader
         .override_global(globals::SLOT_COUNT, &geometry.slots, true)
         .override_global(globals::INTERFACE_COUNT, &geometry.interfaces, true)
         .override_global(globals::SET_COUNT, &geometry.sets, true)
+        .override_global(globals::PEER_SET_COUNT, &geometry.peer_sets, true)
         .override_global(globals::SEED, &geometry.seed, true)
         .override_global(globals::REALTIME, &realtime, true)
         .override_global(globals::TRACE, &trace, true);
@@ -127,6 +128,10 @@ fn load_object(pins: &PinDirectory, geometry: Geometry, options: &Options) -> Re
         (maps::DIRECTORY, sets),
         (maps::CLAIMS, positions),
         (maps::COUNTERS, cpus * positions),
+        (maps::PEER_SLOTS, slots),
+        (maps::PEER_DIRECTORY, peer_sets),
+        (maps::PEER_CLAIMS, pairs),
+        (maps::PEER_COUNTERS, cpus * pairs),
         (maps::ASKED, slots),
         (maps::METERS, slots),
     ] {

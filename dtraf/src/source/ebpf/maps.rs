@@ -3,31 +3,31 @@
 use std::path::Path;
 
 use aya::maps::lpm_trie::LpmTrie;
-use aya::maps::{Array, HashMap, Map, MapData, MapInfo};
+use aya::maps::{Array, Map, MapData, MapInfo};
 use dtraf_common::abi::{
     AskedPorts, Geometry, Interface, KeySet, LAYOUT_VERSION, MeterRecord, PortCounters, ScopePage, SlotState,
-    SlotTotals, maps,
+    SlotTotals, TaggedCounters, maps,
 };
 
 use super::error::EbpfError;
 use super::mapped::{Access, Mapped};
 use super::pins::PinDirectory;
 use super::plain::Plain;
+use super::table::{Names, Size, Table};
 
 /// Every map that user space looks into.
 pub(super) struct Maps {
     pub(super) geometry: Geometry,
     pub(super) interfaces: Array<MapData, Plain<Interface>>,
-    pub(super) slots: Array<MapData, Plain<SlotState>>,
-    pub(super) claims: HashMap<MapData, u32, u64>,
     pub(super) asked: Array<MapData, Plain<AskedPorts>>,
     pub(super) scope_pages: Array<MapData, [u8; size_of::<ScopePage>()]>,
     pub(super) scopes: LpmTrie<MapData, [u8; 16], u8>,
     pub(super) trace_budget: Array<MapData, u64>,
     pub(super) meters: Array<MapData, Plain<MeterRecord>>,
     pub(super) totals: Mapped<SlotTotals>,
-    pub(super) directory: Mapped<KeySet>,
-    pub(super) counters: Mapped<PortCounters>,
+    pub(super) ports: Table<PortCounters>,
+    /// What containers received straight from other containers.
+    pub(super) peers: Table<TaggedCounters>,
 }
 
 impl std::fmt::Debug for Maps {
@@ -57,40 +57,76 @@ pub(super) fn write_geometry(pins: &PinDirectory, geometry: Geometry) -> Result<
     array.set(0, Plain(geometry), 0).map_err(|source| EbpfError::Map { map: maps::GEOMETRY, source })
 }
 
+/// Opens maps of one geometry.
+#[derive(Clone, Copy)]
+struct Opener<'a> {
+    pins: &'a PinDirectory,
+    geometry: Geometry,
+    access: Access,
+}
+
 impl Maps {
     pub(super) fn open(pins: &PinDirectory, geometry: Geometry, access: Access) -> Result<Self, EbpfError> {
-        let opened = |name, value_size: usize, entries: u32| -> Result<MapData, EbpfError> {
-            let path = pins.map(name);
-            let data = open(&path)?;
-            expect(&path, "value size", data.info(), MapInfo::value_size, value_size)?;
-            expect(&path, "number of entries", data.info(), MapInfo::max_entries, entries as usize)?;
-            Ok(data)
-        };
-        let Geometry { cpus, slots, interfaces, sets, .. } = geometry;
-        let totals = opened(maps::TOTALS, size_of::<SlotTotals>(), cpus * slots)?;
-        let directory = opened(maps::DIRECTORY, size_of::<KeySet>(), sets)?;
-        let counters = opened(maps::COUNTERS, size_of::<PortCounters>(), cpus * geometry.positions())?;
-        let array = |name, size: usize, entries: u32| opened(name, size, entries).map(Map::Array);
+        let opener = Opener { pins, geometry, access };
+        let Geometry { cpus, slots, interfaces, .. } = geometry;
         Ok(Self {
             geometry,
-            interfaces: typed(
-                maps::INTERFACES,
-                array(maps::INTERFACES, size_of::<Interface>(), interfaces)?,
-            )?,
-            slots: typed(maps::SLOTS, array(maps::SLOTS, size_of::<SlotState>(), slots)?)?,
-            claims: typed(maps::CLAIMS, Map::HashMap(opened(maps::CLAIMS, 8, geometry.positions())?))?,
-            asked: typed(maps::ASKED, array(maps::ASKED, size_of::<AskedPorts>(), slots)?)?,
-            scope_pages: typed(
-                maps::SCOPE_PAGES,
-                array(maps::SCOPE_PAGES, size_of::<ScopePage>(), ScopePage::COUNT)?,
-            )?,
+            interfaces: opener.array(maps::INTERFACES, size_of::<Interface>(), interfaces)?,
+            asked: opener.array(maps::ASKED, size_of::<AskedPorts>(), slots)?,
+            scope_pages: opener.array(maps::SCOPE_PAGES, size_of::<ScopePage>(), ScopePage::COUNT)?,
             scopes: typed(maps::SCOPES, Map::LpmTrie(open(&pins.map(maps::SCOPES))?))?,
-            trace_budget: typed(maps::TRACE_BUDGET, array(maps::TRACE_BUDGET, 8, 1)?)?,
-            meters: typed(maps::METERS, array(maps::METERS, size_of::<MeterRecord>(), slots)?)?,
-            totals: Mapped::new(&totals, maps::TOTALS, cpus * slots, access)?,
-            directory: Mapped::new(&directory, maps::DIRECTORY, sets, access)?,
-            counters: Mapped::new(&counters, maps::COUNTERS, cpus * geometry.positions(), access)?,
+            trace_budget: opener.array(maps::TRACE_BUDGET, 8, 1)?,
+            meters: opener.array(maps::METERS, size_of::<MeterRecord>(), slots)?,
+            totals: opener.mapped(maps::TOTALS, cpus * slots)?,
+            ports: opener.table(PORT_TABLE, geometry.sets)?,
+            peers: opener.table(PEER_TABLE, geometry.peer_sets)?,
         })
+    }
+}
+
+const PORT_TABLE: Names =
+    Names { states: maps::SLOTS, directory: maps::DIRECTORY, claims: maps::CLAIMS, counters: maps::COUNTERS };
+
+const PEER_TABLE: Names = Names {
+    states: maps::PEER_SLOTS,
+    directory: maps::PEER_DIRECTORY,
+    claims: maps::PEER_CLAIMS,
+    counters: maps::PEER_COUNTERS,
+};
+
+impl Opener<'_> {
+    fn table<V>(self, names: Names, sets: u32) -> Result<Table<V>, EbpfError> {
+        let Geometry { cpus, seed, slots, .. } = self.geometry;
+        let size = Size { sets, cpus, seed };
+        Ok(Table {
+            size,
+            names,
+            states: self.array(names.states, size_of::<SlotState>(), slots)?,
+            directory: self.mapped::<KeySet>(names.directory, sets)?,
+            claims: typed(names.claims, Map::HashMap(self.data(names.claims, 8, size.positions())?))?,
+            counters: self.mapped(names.counters, cpus * size.positions())?,
+        })
+    }
+
+    fn mapped<T>(self, name: &'static str, entries: u32) -> Result<Mapped<T>, EbpfError> {
+        Mapped::new(&self.data(name, size_of::<T>(), entries)?, name, entries, self.access)
+    }
+
+    fn array<T: aya::Pod>(
+        self,
+        name: &'static str,
+        size: usize,
+        entries: u32,
+    ) -> Result<Array<MapData, T>, EbpfError> {
+        typed(name, Map::Array(self.data(name, size, entries)?))
+    }
+
+    fn data(self, name: &'static str, value_size: usize, entries: u32) -> Result<MapData, EbpfError> {
+        let path = self.pins.map(name);
+        let data = open(&path)?;
+        expect(&path, "value size", data.info(), MapInfo::value_size, value_size)?;
+        expect(&path, "number of entries", data.info(), MapInfo::max_entries, entries as usize)?;
+        Ok(data)
     }
 }
 

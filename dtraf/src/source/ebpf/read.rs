@@ -5,10 +5,10 @@ use std::io;
 use std::sync::atomic::AtomicU64;
 
 use dtraf_common::abi::{
-    Bucket, Counters, Direction, ETHERNET_BYTES, MeterRecord, ORPHAN_SLOT, PortCounters, Scope, TOMBSTONE,
-    TaggedCounters, VLAN_BYTES, WAYS,
+    Bucket, Counters, Direction, ETHERNET_BYTES, MeterRecord, ORPHAN_SLOT, PortCounters, Scope,
+    TaggedCounters, VLAN_BYTES,
 };
-use dtraf_common::key::{DirectoryKey, PortKey, position};
+use dtraf_common::key::{DirectoryKey, PeerKey, PortKey};
 use zerocopy::FromZeros as _;
 
 use super::error::EbpfError;
@@ -16,9 +16,8 @@ use super::mapped::{Access, Mapped, load};
 use super::maps::{Maps, pinned_geometry};
 use super::meters::{Attachment, Meters, attachment};
 use super::pins::PinDirectory;
-use super::table::key_at;
 use crate::accounting::amount::{Amount, Frames, PerDirection};
-use crate::accounting::identity::{Slot, Timestamp};
+use crate::accounting::identity::{Generation, Slot, Timestamp};
 use crate::accounting::snapshot::{self, MeterId, MeterReading, Port, Snapshot};
 
 /// Looks at the maps of a dtraf that runs, or has run, and changes nothing.
@@ -44,7 +43,11 @@ impl Reader {
                 == state(&after).map(|(generation, _)| generation)
                 && state(&after).is_some_and(|(_, state)| state != MeterRecord::STATE_CLEARING)
         };
-        snapshot.meters.retain(|reading| matches!(reading.meter.id, MeterId::Slot(slot, _) if is_same(slot)));
+        let is_there = |meter: &MeterId| matches!(meter, MeterId::Slot(slot, _) if is_same(*slot));
+        snapshot.meters.retain(|reading| is_there(&reading.meter.id));
+        for origins in snapshot.meters.iter_mut().filter_map(|reading| reading.origins.as_mut()) {
+            origins.retain(|from, _| is_there(from));
+        }
         Ok(snapshot)
     }
 
@@ -63,6 +66,8 @@ const SAME_KEYS: u32 = 3;
 /// Each meter's books balance: it is read again until nothing was counted meanwhile. Where packets come faster than that,
 /// its ports may be some packets ahead of its totals.
 pub(super) fn snapshot(maps: &Maps, meters: &Meters, now: Timestamp) -> Snapshot {
+    // First, so that no pair has more than its receiver's total.
+    let mut origins = origins(maps, meters);
     let mut places = places(maps);
     let mut readings = Vec::new();
     for (slot, record) in meters.iter() {
@@ -77,22 +82,31 @@ pub(super) fn snapshot(maps: &Maps, meters: &Meters, now: Timestamp) -> Snapshot
             }
             reading = read(maps, &attachment, &places);
         }
-        readings.push(reading);
+        readings.push(MeterReading { origins: Some(origins.remove(&slot).unwrap_or_default()), ..reading });
     }
     Snapshot { taken_at: now, meters: readings }
+}
+
+/// What each slot received straight from which meter's container.
+fn origins(maps: &Maps, meters: &Meters) -> BTreeMap<Slot, BTreeMap<MeterId, Amount>> {
+    let mut origins = BTreeMap::<_, BTreeMap<_, _>>::new();
+    for (key, at) in maps.peers.keys() {
+        let PeerKey { from, to } = PeerKey::unpack(key);
+        let Some(sender) = meters.get(Slot(from)) else { continue };
+        let words: [u64; TAGGED_WORDS] = sum(&maps.peers.counters, maps.peers.values(at), 0);
+        let TaggedCounters { counters, vlan_bytes } = zerocopy::transmute!(words);
+        let id = MeterId::Slot(Slot(from), Generation(sender.generation));
+        origins.entry(Slot(to)).or_default().insert(id, amount(counters, Some(vlan_bytes)));
+    }
+    origins
 }
 
 /// Where the port counters of each slot are.
 fn places(maps: &Maps) -> BTreeMap<Slot, Vec<(PortKey, u32)>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
-    for set in 0..maps.geometry.sets {
-        for way in 0..WAYS {
-            let key = key_at(maps, set, way);
-            if key > TOMBSTONE
-                && let Ok(DirectoryKey::Port(key)) = DirectoryKey::try_from(key)
-            {
-                places.entry(Slot(key.slot)).or_default().push((key, position(set, way)));
-            }
+    for (key, at) in maps.ports.keys() {
+        if let Ok(DirectoryKey::Port(key)) = DirectoryKey::try_from(key) {
+            places.entry(Slot(key.slot)).or_default().push((key, at));
         }
     }
     places
@@ -109,6 +123,7 @@ fn read(maps: &Maps, attachment: &Attachment, places: &BTreeMap<Slot, Vec<(PortK
         ports,
         buckets: PerDirection::from_fn(|direction| slot_buckets(maps, number, direction)),
         scopes: PerDirection::from_fn(|direction| slot_scopes(maps, number, direction)),
+        origins: None,
     }
 }
 
@@ -176,9 +191,7 @@ fn sum_tagged(maps: &Maps, slot: u32, nth: usize) -> TaggedCounters {
 }
 
 fn port_amounts(maps: &Maps, key: PortKey, at: u32) -> PerDirection<Amount> {
-    let positions = maps.geometry.positions();
-    let values = (0..maps.geometry.cpus).map(|cpu| cpu * positions + at);
-    let words: [u64; size_of::<PortCounters>() / 8] = sum(&maps.counters, values, 0);
+    let words: [u64; size_of::<PortCounters>() / 8] = sum(&maps.ports.counters, maps.ports.values(at), 0);
     let counters: PortCounters = zerocopy::transmute!(words);
     PerDirection::from_fn(|direction| {
         let counters = counters.directions[direction as usize];

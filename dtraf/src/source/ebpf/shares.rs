@@ -6,8 +6,10 @@ use dtraf_common::abi::{MeterRecord, SlotState, maps};
 
 use super::error::EbpfError;
 use super::load::Counting;
+use super::marks::{mark_served, unmark_served};
+use super::meters::Meters;
 use super::plain::Plain;
-use super::table::{mark_served, unmark_served};
+use super::table::Table;
 use crate::accounting::identity::Slot;
 use crate::accounting::inventory::PortNumber;
 use crate::accounting::quota::quotas;
@@ -16,9 +18,10 @@ impl Counting {
     /// Slots are running short, or interfaces that are gone own a quarter of the port table.
     pub(crate) fn is_nearly_full(&self) -> bool {
         let retired = self.meters.iter().filter(|(_, record)| record.state == MeterRecord::STATE_RETIRED);
-        let owned = retired.filter_map(|(slot, _)| self.slot_state(slot).ok()).map(|state| state.entries);
+        let owned =
+            retired.filter_map(|(slot, _)| self.maps.ports.state(slot).ok()).map(|state| state.entries);
         self.meters.iter().count() > self.maps.geometry.slots as usize / 4 * 3
-            || owned.sum::<u32>() > self.maps.geometry.positions() / 4
+            || owned.sum::<u32>() > self.maps.ports.size.positions() / 4
     }
 
     /// Changes what is known of a slot's served ports from `before` to `now`. Returns the ports that are marked: they take
@@ -29,12 +32,12 @@ impl Counting {
         before: &BTreeSet<PortNumber>,
         now: &BTreeSet<PortNumber>,
     ) -> Result<BTreeSet<PortNumber>, EbpfError> {
-        let freed = unmark_served(&mut self.maps, slot, &before.difference(now).copied().collect())?;
-        let marked = mark_served(&mut self.maps, slot, now, self.ports_per_interface as usize / 2);
+        let freed = unmark_served(&mut self.maps.ports, slot, &before.difference(now).copied().collect())?;
+        let marked = mark_served(&mut self.maps.ports, slot, now, self.ports_per_interface as usize / 2);
         if freed != 0 || marked.added != 0 {
-            let state = self.slot_state(slot)?;
+            let state = self.maps.ports.state(slot)?;
             let entries = state.entries.saturating_sub(freed).saturating_add(marked.added);
-            self.set_slot_state(slot, SlotState { entries, ..state })?;
+            self.maps.ports.set_state(slot, SlotState { entries, ..state })?;
         }
         Ok(marked.ports)
     }
@@ -50,30 +53,12 @@ impl Counting {
         self.closed.clone()
     }
 
-    /// Divides the port table among the interfaces that are there. Those that are gone keep what they own, and get no more.
+    /// Divides the tables among the interfaces that are there. Those that are gone keep what they own, and get no more.
     pub(crate) fn share_table(&mut self) -> Result<(), EbpfError> {
-        let (mut live, mut states, mut left) = (Vec::new(), Vec::new(), self.maps.geometry.positions());
-        for (slot, record) in self.meters.iter() {
-            let state = self.slot_state(slot)?;
-            if record.state == MeterRecord::STATE_LIVE {
-                live.push(slot);
-                states.push(state);
-            } else {
-                left = left.saturating_sub(state.entries);
-            }
-        }
-        let owned: Vec<u32> = states.iter().map(|state| state.entries).collect();
-        let quotas = quotas(left, self.maps.geometry.slots - 1, self.ports_per_interface, &owned);
-        for ((slot, state), quota) in live.into_iter().zip(states).zip(quotas) {
-            let quota = if self.closed.contains(&slot) { 0 } else { quota };
-            if state.quota != quota {
-                // The programs may have added an entry since it was read: the count is then one short, and the quota one
-                // wider.
-                let entries = self.slot_state(slot)?.entries;
-                self.set_slot_state(slot, SlotState { quota, entries })?;
-            }
-        }
-        Ok(())
+        let slots = self.maps.geometry.slots - 1;
+        share(&mut self.maps.ports, &self.meters, slots, self.ports_per_interface, &self.closed)?;
+        // No container has more peers than there are slots.
+        share(&mut self.maps.peers, &self.meters, slots, slots, &BTreeSet::new())
     }
 
     /// Forgets which UDP ports were asked. A conversation that was under way before dtraf came may have begun with what looks
@@ -89,16 +74,36 @@ impl Counting {
             .set(u32::from(slot.0), Plain(zerocopy::FromZeros::new_zeroed()), 0)
             .map_err(|source| EbpfError::Map { map: maps::ASKED, source })
     }
+}
 
-    fn slot_state(&self, slot: Slot) -> Result<SlotState, EbpfError> {
-        let state = self.maps.slots.get(&u32::from(slot.0), 0);
-        state.map(|Plain(state)| state).map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
+/// Each interface has up to `most` entries; those that are `closed` have none.
+fn share<V>(
+    table: &mut Table<V>,
+    meters: &Meters,
+    slots: u32,
+    most: u32,
+    closed: &BTreeSet<Slot>,
+) -> Result<(), EbpfError> {
+    let (mut live, mut states, mut left) = (Vec::new(), Vec::new(), table.size.positions());
+    for (slot, record) in meters.iter() {
+        let state = table.state(slot)?;
+        if record.state == MeterRecord::STATE_LIVE {
+            live.push(slot);
+            states.push(state);
+        } else {
+            left = left.saturating_sub(state.entries);
+        }
     }
-
-    pub(super) fn set_slot_state(&mut self, slot: Slot, state: SlotState) -> Result<(), EbpfError> {
-        self.maps
-            .slots
-            .set(u32::from(slot.0), Plain(state), 0)
-            .map_err(|source| EbpfError::Map { map: maps::SLOTS, source })
+    let owned: Vec<u32> = states.iter().map(|state| state.entries).collect();
+    let quotas = quotas(left, slots, most, &owned);
+    for ((slot, state), quota) in live.into_iter().zip(states).zip(quotas) {
+        let quota = if closed.contains(&slot) { 0 } else { quota };
+        if state.quota != quota {
+            // The programs may have added an entry since it was read: the count is then one short, and the quota one
+            // wider.
+            let entries = table.state(slot)?.entries;
+            table.set_state(slot, SlotState { quota, entries })?;
+        }
     }
+    Ok(())
 }

@@ -41,7 +41,7 @@ fn reading(
 ) -> MeterReading {
     let keys = counters.iter().map(|counter| counter.key).collect();
     let (scopes, buckets, ports) = figures(&keys, amounts);
-    MeterReading { meter: meter(id, counters, hook, now), scopes, buckets, ports }
+    MeterReading { meter: meter(id, counters, hook, now), scopes, buckets, ports, origins: None }
 }
 
 /// What was booked of each container when its counters had counted so much.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::super::names;
 use super::amounts::{AmountObject, RateObject, all, buckets_of, has_unknown_scope, of_each};
+use super::peers::{Known, PeerObject};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::attribution::{Coverage, Gap};
 use crate::accounting::blind::BlindSpot;
@@ -116,6 +117,7 @@ struct FiguresObject<'a> {
     buckets: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
     ports: Option<Vec<PortObject>>,
     meters: Option<Vec<MeterObject<'a>>>,
+    peers: Option<Vec<PeerObject<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -148,6 +150,7 @@ struct MeterObject<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn of(report: &'a Report, version: u32) -> Self {
+        let known = Known::of(report);
         Self {
             version,
             backend: names::backend(report.origin.backend),
@@ -157,8 +160,8 @@ impl<'a> Document<'a> {
             host: Host { name: &report.origin.host, kernel: &report.origin.kernel },
             refused: report.origin.refused.iter().map(RefusedObject::of).collect(),
             blind_spots: report.origin.blind_spots.iter().copied().map(BlindSpotObject::of).collect(),
-            containers: report.containers.iter().map(ContainerObject::of).collect(),
-            unattributed: report.unattributed.iter().map(UnattributedObject::of).collect(),
+            containers: report.containers.iter().map(|row| ContainerObject::of(row, &known)).collect(),
+            unattributed: report.unattributed.iter().map(|row| UnattributedObject::of(row, &known)).collect(),
             orphans: report.orphans.as_ref().map(of_each),
         }
     }
@@ -177,7 +180,7 @@ impl BlindSpotObject {
 }
 
 impl<'a> ContainerObject<'a> {
-    fn of(row: &'a ContainerRow) -> Self {
+    fn of(row: &'a ContainerRow, known: &Known<'a>) -> Self {
         let described = row.described.as_ref();
         let published =
             described.map(|described| described.published.iter().map(PublishedObject::of).collect());
@@ -194,15 +197,15 @@ impl<'a> ContainerObject<'a> {
             figures: row
                 .figures
                 .as_ref()
-                .map(|figures| FiguresObject::of(figures, mappings))
+                .map(|figures| FiguresObject::of(figures, mappings, known))
                 .unwrap_or_default(),
         }
     }
 }
 
 impl<'a> UnattributedObject<'a> {
-    fn of(row: &'a UnattributedRow) -> Self {
-        let figures = FiguresObject::of(&row.figures, |_| Vec::new());
+    fn of(row: &'a UnattributedRow, known: &Known<'a>) -> Self {
+        let figures = FiguresObject::of(&row.figures, |_| Vec::new(), known);
         Self { reason: names::reason(row.reason), text: row.reason.to_string(), figures }
     }
 }
@@ -246,7 +249,7 @@ impl<'a> GapObject<'a> {
 }
 
 impl<'a> FiguresObject<'a> {
-    fn of(figures: &'a Figures, mappings: impl Fn(&Port) -> Vec<String>) -> Self {
+    fn of(figures: &'a Figures, mappings: impl Fn(&Port) -> Vec<String>, known: &Known<'a>) -> Self {
         let book = &figures.book;
         let port =
             |(port, amounts): (&Port, &PerDirection<Amount>)| PortObject::of(*port, amounts, mappings(port));
@@ -270,6 +273,7 @@ impl<'a> FiguresObject<'a> {
             })),
             ports: Some(book.ports.iter().map(port).collect()),
             meters: Some(figures.meters.iter().map(MeterObject::of).collect()),
+            peers: figures.peers.as_ref().map(|peers| known.peers(peers)),
         }
     }
 }

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use super::*;
-use crate::view::fixtures::{full, small};
+use crate::view::fixtures::{by_rules, full, peers, small};
 
 fn parsed(report: &Report) -> Value {
     let line = render(report);
@@ -64,7 +64,9 @@ fn the_whole_document_of_one_container() {
     {"interface":"veth7","ifindex":7,"addresses":null,"network":"bridge","life":"live","hook":"tcx","since":"2026-09-21T14:13:20.000000000Z","since_unix_ns":1790000000000000000,"shortfall":{"rx":{"skb_bytes":0,"skbs":0,"settled":true},
     "tx":{"skb_bytes":0,"skbs":0,"settled":true}},
     "rx":{"wire_bytes":12000,"packets":12,"ip_bytes":11832,"skb_bytes":12000,"skb_ip_bytes":11832,"skbs":12},
-    "tx":{"wire_bytes":34000,"packets":34,"ip_bytes":33524,"skb_bytes":34000,"skb_ip_bytes":33524,"skbs":34}}]}],"unattributed":[],"orphans":null}
+    "tx":{"wire_bytes":34000,"packets":34,"ip_bytes":33524,"skb_bytes":34000,"skb_ip_bytes":33524,"skbs":34}}],"peers":[
+    {"kind":"elsewhere","id":null,"name":null,"rx":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
+    "tx":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0}}]}],"unattributed":[],"orphans":null}
     "#);
 }
 
@@ -112,6 +114,23 @@ fn the_true_name_is_kept_and_nothing_in_the_text_is_obeyed() {
     let line = render(&report);
     assert!(line.contains(r"evil\u001b[2J\u202e"), "{line}");
     assert!(!line.trim_end().contains(is_hostile));
+}
+
+#[test]
+fn peers_are_all_that_came_from_containers() {
+    let [_, report] = peers();
+    let document = parsed(&report);
+    let app = container(&document, "app");
+    let names: Vec<_> =
+        app["peers"].as_array().unwrap().iter().map(|peer| (&peer["kind"], &peer["name"])).collect();
+    assert_snapshot!(serde_json::to_string(&names).unwrap(), @r#"[["container","proxy"],["container","db"],["elsewhere",null]]"#);
+    for peered in document["containers"].as_array().unwrap() {
+        let received =
+            peered["peers"].as_array().unwrap().iter().map(|peer| peer["rx"]["skbs"].as_u64().unwrap());
+        assert_eq!(received.sum::<u64>(), peered["scopes"]["rx"]["container"]["skbs"].as_u64().unwrap());
+    }
+    let [_, report] = by_rules();
+    assert_eq!(container(&parsed(&report), "web")["peers"], Value::Null);
 }
 
 /// All names of fields in `value`.

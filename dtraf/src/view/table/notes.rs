@@ -7,7 +7,7 @@ use crate::accounting::report::{ContainerRow, MeterRow, Refused, Report};
 use crate::accounting::snapshot::{Point, Shortfall};
 use crate::view::neutral::neutral;
 use crate::view::units::Units;
-use crate::view::{Fit, View, names};
+use crate::view::{Detail, Fit, View, names};
 
 /// Containers whose shortfall is named one by one unless everything is to be.
 const SHORTFALLS: usize = 3;
@@ -55,6 +55,12 @@ pub(super) fn notes(report: &Report, view: &View, left_out: &[&str]) -> Vec<Stri
             notes.push(format!("{}: not counted in {}", name(row), gaps.join(", ")));
         }
     }
+    if view.detail == Detail::Peers && has_unknown_peers(report) {
+        notes.push(format!(
+            "{} does not see which container the other end is",
+            names::backend(report.origin.backend)
+        ));
+    }
     notes.extend(shortfalls(report, view));
     for row in &report.unattributed {
         let interfaces: Vec<_> = row.figures.meters.iter().filter_map(interface).collect();
@@ -77,6 +83,11 @@ pub(super) fn notes(report: &Report, view: &View, left_out: &[&str]) -> Vec<Stri
         notes.push(format!("no room for {}; --no-trunc shows all", left_out.join(", ")));
     }
     notes
+}
+
+fn has_unknown_peers(report: &Report) -> bool {
+    let mut figures = report.containers.iter().filter_map(|row| row.figures.as_ref());
+    figures.any(|figures| figures.peers.is_none())
 }
 
 fn interface(row: &MeterRow) -> Option<String> {

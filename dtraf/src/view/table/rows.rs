@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dtraf_common::abi::{Direction, Role};
 
 use super::layout::{Align, Cell, Column, Line, Tone};
+use super::peers::{self, Called};
 use crate::accounting::amount::{Amount, PerDirection, Unit};
 use crate::accounting::attribution::Coverage;
 use crate::accounting::report::{ContainerRow, Figures, Rate, Report, RowState};
@@ -22,8 +23,8 @@ const TEXTS: usize = 4;
 
 /// How amounts are written in one report.
 #[derive(Clone, Copy)]
-struct Look<'a> {
-    view: &'a View,
+pub(super) struct Look<'a> {
+    pub(super) view: &'a View,
     unit: Unit,
 }
 
@@ -43,7 +44,7 @@ impl Look<'_> {
         }))
     }
 
-    fn weight(&self, amounts: &PerDirection<Amount>) -> u64 {
+    pub(super) fn weight(&self, amounts: &PerDirection<Amount>) -> u64 {
         let bytes = |amount| self.unit.bytes(amount).unwrap_or_default();
         bytes(&amounts.rx).saturating_add(bytes(&amounts.tx))
     }
@@ -56,7 +57,7 @@ fn known(text: Option<String>) -> String {
 pub(super) fn columns(detail: Detail) -> Vec<Column> {
     let name_floor = match detail {
         Detail::Containers => 12,
-        Detail::Ports => 28,
+        Detail::Ports | Detail::Peers => 28,
     };
     let text = |title, floor, rank| Column { title, align: Align::Left, floor: Some(floor), rank };
     let figure = |title, rank| Column { title, align: Align::Right, floor: None, rank };
@@ -76,6 +77,7 @@ pub(super) fn columns(detail: Detail) -> Vec<Column> {
 }
 
 pub(super) fn rows(report: &Report, view: &View) -> Vec<Line> {
+    let called = Called::of(report);
     let look = Look { view, unit: report.origin.backend.unit() };
     let is_removed = |row: &&ContainerRow| row.state == RowState::Removed;
     let mut removed: Vec<_> = report.containers.iter().filter(is_removed).collect();
@@ -87,7 +89,7 @@ pub(super) fn rows(report: &Report, view: &View) -> Vec<Line> {
 
     let present = report.containers.iter().filter(|row| !is_removed(row) && is_shown(row));
     let mut lines: Vec<_> =
-        present.chain(shown.iter().copied()).flat_map(|row| container(row, look)).collect();
+        present.chain(shown.iter().copied()).flat_map(|row| container(row, &called, look)).collect();
     if !others.is_empty() {
         let total: PerDirection<Amount> =
             others.iter().filter_map(|row| row.figures.as_ref()).map(|figures| figures.total).sum();
@@ -96,7 +98,7 @@ pub(super) fn rows(report: &Report, view: &View) -> Vec<Line> {
     for row in &report.unattributed {
         let texts = [Cell::Text("<unattributed>".to_owned()), none(), none(), none()];
         lines.push(Line { tone: Tone::Warning, ..figures_line(texts, &row.figures, look) });
-        lines.extend(detail(&row.figures, |_| Vec::new(), look));
+        lines.extend(detail(&row.figures, |_| Vec::new(), &called, look));
     }
     lines
 }
@@ -106,7 +108,7 @@ pub(super) fn is_shown(row: &ContainerRow) -> bool {
     row.state == RowState::Running || row.figures.is_some()
 }
 
-fn container(row: &ContainerRow, look: Look<'_>) -> Vec<Line> {
+fn container(row: &ContainerRow, called: &Called, look: Look<'_>) -> Vec<Line> {
     let described = row.described.as_ref();
     let mut mappings: Vec<_> =
         described.iter().flat_map(|described| &described.published).map(names::mapping).collect();
@@ -121,7 +123,8 @@ fn container(row: &ContainerRow, look: Look<'_>) -> Vec<Line> {
     match (&row.figures, &row.coverage) {
         (Some(figures), _) => {
             let mut lines = vec![figures_line(texts, figures, look)];
-            lines.extend(detail(figures, |port| row.mappings(port).map(names::mapping).collect(), look));
+            let mappings = |port: &Port| row.mappings(port).map(names::mapping).collect();
+            lines.extend(detail(figures, mappings, called, look));
             lines
         }
         (None, Coverage::SharedWith(other)) => {
@@ -166,7 +169,7 @@ fn figures_line(texts: [Cell; TEXTS], figures: &Figures, look: Look<'_>) -> Line
 }
 
 /// A line of totals without rates.
-fn sum_line(label: String, total: &PerDirection<Amount>, look: Look<'_>) -> Line {
+pub(super) fn sum_line(label: String, total: &PerDirection<Amount>, look: Look<'_>) -> Line {
     let texts = [Cell::Text(label), blank(), blank(), blank()];
     amounts_line(texts, [String::new(), String::new()], total, look)
 }
@@ -187,11 +190,30 @@ fn blank() -> Cell {
     Cell::Text(String::new())
 }
 
-/// The ports of a container, the busiest first and both address families together, and its buckets.
-fn detail(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, look: Look<'_>) -> Vec<Line> {
-    if look.view.detail == Detail::Containers {
-        return Vec::new();
+/// What was asked for of a container.
+fn detail(
+    figures: &Figures,
+    mappings: impl Fn(&Port) -> Vec<String>,
+    called: &Called,
+    look: Look<'_>,
+) -> Vec<Line> {
+    let mut lines = match (look.view.detail, &figures.peers) {
+        (Detail::Containers, _) | (Detail::Peers, None) => Vec::new(),
+        (Detail::Ports, _) => ports_and_buckets(figures, mappings, look),
+        (Detail::Peers, Some(peers)) => peers::lines(peers, called, look),
+    };
+    for line in &mut lines {
+        line.tone = Tone::Detail;
     }
+    lines
+}
+
+/// The ports of a container, the busiest first and both address families together, and its buckets.
+fn ports_and_buckets(
+    figures: &Figures,
+    mappings: impl Fn(&Port) -> Vec<String>,
+    look: Look<'_>,
+) -> Vec<Line> {
     let mut lines = ports(figures, mappings, look);
     for bucket in Bucket::all() {
         let amount =
@@ -200,9 +222,6 @@ fn detail(figures: &Figures, mappings: impl Fn(&Port) -> Vec<String>, look: Look
         if !(amounts.rx.is_zero() && amounts.tx.is_zero()) {
             lines.push(sum_line(format!("  ({})", names::bucket(bucket)), &amounts, look));
         }
-    }
-    for line in &mut lines {
-        line.tone = Tone::Detail;
     }
     lines
 }

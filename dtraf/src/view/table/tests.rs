@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::view::fixtures::{VIEW, full, small};
+use crate::view::fixtures::{VIEW, by_rules, full, peers, small};
 use crate::view::units::Units;
 use crate::view::{Detail, Fit, RateUnit};
 
@@ -120,4 +120,30 @@ fn colour_adds_nothing_but_colour() {
     }
     assert_ne!(painted, plain);
     assert_eq!(plain, render(&report, &VIEW));
+}
+
+#[test]
+fn peers_are_named_below_each_container() {
+    let [_, report] = peers();
+    let text = render(&report, &View { detail: Detail::Peers, fit: Fit::Columns(110), ..VIEW });
+    assert_snapshot!(text, @"
+    ebpf on host1, wire bytes, 2026-09-21T14:13:22Z: 3 containers counted
+    CONTAINER      NETWORKS  ADDRESSES   PORTS  RX/S  TX/S   RX TOTAL   TX TOTAL  SINCE
+    app            bridge    172.17.0.2  -         -     -  280.00 kB    1.81 MB  2026-09-21 14:13Z
+      proxy                                                 200.00 kB    1.80 MB
+      db                                                     80.00 kB   14.00 kB
+    db             bridge    172.17.0.3  -         -     -   17.00 kB   80.00 kB  2026-09-21 14:13Z
+      app                                                    14.00 kB   80.00 kB
+      (elsewhere)                                             3.00 kB        0 B
+    proxy          bridge    172.17.0.1  -         -     -    1.80 MB  200.00 kB  2026-09-21 14:13Z
+      app                                                     1.80 MB  200.00 kB
+    no room for RX PKTS, TX PKTS; --no-trunc shows all
+    ");
+}
+
+#[test]
+fn rules_do_not_know_peers_and_say_so() {
+    let [_, report] = by_rules();
+    let text = render(&report, &View { detail: Detail::Peers, ..VIEW });
+    assert!(text.contains("iptables does not see which container the other end is"), "{text}");
 }

@@ -18,6 +18,8 @@ const FIRST: usize = 18;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Column {
     Name,
+    /// The container at the other end.
+    Peer,
     Port,
     Role,
     Scope,
@@ -65,6 +67,7 @@ impl Column {
         let texts: &[Self] = match sheet {
             Sheet::Containers => &[Self::Name, Self::Project, Self::Networks, Self::Address, Self::Published],
             Sheet::Ports => &[Self::Name, Self::Port, Self::Role, Self::Scope, Self::Published],
+            Sheet::Peers => &[Self::Name, Self::Peer],
             Sheet::Scopes => &[Self::Scope],
             Sheet::Networks => &[Self::Network, Self::Count],
             Sheet::Projects => &[Self::Project, Self::Count],
@@ -79,7 +82,7 @@ impl Column {
         };
         let last = match sheet {
             Sheet::Containers => &[Self::Today, Self::Cycle, Self::Quota, Self::Packets, Self::Busiest][..],
-            Sheet::Ports | Sheet::Detail => &[Self::Packets],
+            Sheet::Ports | Sheet::Peers | Sheet::Detail => &[Self::Packets],
             Sheet::Scopes | Sheet::Networks | Sheet::Projects => &[Self::Packets, Self::Share],
         };
         [texts, &figures.concat(), last].concat()
@@ -88,6 +91,7 @@ impl Column {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Name => "CONTAINER",
+            Self::Peer => "PEER",
             Self::Port => "PORT",
             Self::Role => "ROLE",
             Self::Scope => "SCOPE",
@@ -135,6 +139,7 @@ impl Column {
     fn rank(self, focus: Focus) -> usize {
         let order = [
             Self::Name,
+            Self::Peer,
             Self::Port,
             Self::Network,
             Self::RxRate,
@@ -170,7 +175,7 @@ impl Column {
     fn least(self, spelling: Spelling, natural: usize) -> usize {
         let text = |least: usize| least.min(natural);
         let least = match self {
-            Self::Name => text(16),
+            Self::Name | Self::Peer => text(16),
             Self::Network | Self::Project => text(12),
             Self::Port | Self::Role | Self::Scope => natural,
             Self::Published => text(14),

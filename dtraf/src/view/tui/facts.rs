@@ -36,10 +36,7 @@ pub(super) fn facts(
     spelling: Spelling,
 ) -> Vec<(Tone, String)> {
     let mut facts = Vec::new();
-    let row = match holder {
-        Holder::Container(id) => scene.container(id),
-        Holder::Unattributed(_) => None,
-    };
+    let row = scene.container_of(holder);
     if let Some(row) = row {
         facts.extend(identity(row).map(|fact| (Tone::Plain, fact)));
         let kept = scene.kept.as_ref().and_then(|kept| kept.of(row.id));

@@ -103,6 +103,7 @@ mod tests {
             total: PerDirection::default(),
             rate: None,
             meters: meters.collect(),
+            peers: None,
         }
     }
 

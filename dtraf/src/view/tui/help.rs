@@ -12,13 +12,13 @@ use crate::view::table::layout::{Tone, wrap};
 /// What stands before the keys' meanings.
 const INDENT: usize = 15;
 
-const KEYS: [(&str, &str); 29] = [
+const KEYS: [(&str, &str); 30] = [
     ("q  Ctrl-C", "leave the view; counting goes on"),
     ("?", "this page"),
     ("Up Down j k", "move; also PgUp PgDn g G Home End and the mouse wheel"),
     ("Enter", "open a container, or what is behind a sum"),
     ("Esc", "forget the filter; else go back, else forget the message"),
-    ("Tab Shift-Tab", "containers, ports, scopes, networks, projects"),
+    ("Tab Shift-Tab", "containers, ports, scopes, networks, projects, peers"),
     ("/", "filter as you type: words in name, image, label, network, port"),
     ("s S Left Right", "sort by the next column, the one before; or click on a title"),
     ("r", "reverse the order"),
@@ -35,6 +35,7 @@ const KEYS: [(&str, &str); 29] = [
     ("QUOTA", "how much of it the account has used in the cycle"),
     ("BUSIEST", "the fastest port, else the greatest; > is a port of the other end"),
     ("(...)", "counted without a port, and why"),
+    ("(elsewhere)", "of no pair: another network, a gone container, no --peer-entries"),
     ("-", "not known, which is not zero"),
     ("", ""),
     ("map_full", "no room for more ports: counted without (--port-entries)"),

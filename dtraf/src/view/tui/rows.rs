@@ -2,6 +2,7 @@
 
 mod containers;
 mod order;
+mod peers;
 mod ports;
 mod sums;
 
@@ -11,6 +12,7 @@ use dtraf_common::abi::{Role, Scope};
 
 pub(super) use self::containers::remark;
 pub(super) use self::order::{both, packets, sort};
+pub(super) use self::peers::are_known;
 use super::columns::Column;
 use super::filter::Filter;
 use super::growth::Pace;
@@ -46,6 +48,8 @@ pub(crate) enum RowKey {
     Holder(Holder),
     Port(Holder, Counted),
     Bucket(Holder, Bucket),
+    /// `None`: what is in no pair.
+    Peer(Holder, Option<Holder>),
     Scope(Option<Scope>),
     Group(Group),
 }
@@ -101,6 +105,7 @@ pub(super) fn rows(scene: &Scene, ask: &Ask<'_>) -> (Vec<Row>, usize) {
     match ask.sheet {
         Sheet::Containers => containers::rows(scene, ask),
         Sheet::Ports => ports::of_everyone(scene, ask),
+        Sheet::Peers => peers::rows(scene, ask),
         Sheet::Scopes => (sums::scopes(scene, ask.filter), 0),
         Sheet::Networks => (sums::networks(scene, ask.filter), 0),
         Sheet::Projects => (sums::projects(scene, ask.filter), 0),
@@ -117,7 +122,10 @@ impl Row {
     /// Whose it is, where it is one container's.
     pub(super) fn holder(&self) -> Option<Holder> {
         match self.key {
-            RowKey::Holder(holder) | RowKey::Port(holder, _) | RowKey::Bucket(holder, _) => Some(holder),
+            RowKey::Holder(holder)
+            | RowKey::Port(holder, _)
+            | RowKey::Bucket(holder, _)
+            | RowKey::Peer(holder, _) => Some(holder),
             RowKey::Scope(_) | RowKey::Group(_) => None,
         }
     }

@@ -75,6 +75,14 @@ impl Scene {
         self.report.containers.get(*self.places.get(&id)?)
     }
 
+    /// The container that a holder is.
+    pub(super) fn container_of(&self, holder: Holder) -> Option<&ContainerRow> {
+        match holder {
+            Holder::Container(id) => self.container(id),
+            Holder::Unattributed(_) => None,
+        }
+    }
+
     pub(super) fn figures(&self, holder: Holder) -> Option<&Figures> {
         figures(&self.report, &self.places, holder)
     }

@@ -11,14 +11,16 @@ pub(crate) enum Sheet {
     Scopes,
     Networks,
     Projects,
+    /// Which container talks to which.
+    Peers,
     /// The ports of one container.
     Detail,
 }
 
 impl Sheet {
     /// Those that Tab goes through.
-    pub(super) const TABS: [Self; 5] =
-        [Self::Containers, Self::Ports, Self::Scopes, Self::Networks, Self::Projects];
+    pub(super) const TABS: [Self; 6] =
+        [Self::Containers, Self::Ports, Self::Scopes, Self::Networks, Self::Projects, Self::Peers];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -27,6 +29,7 @@ impl Sheet {
             Self::Scopes => "Scopes",
             Self::Networks => "Networks",
             Self::Projects => "Projects",
+            Self::Peers => "Peers",
             Self::Detail => "Container",
         }
     }

@@ -1,4 +1,5 @@
 mod hostile;
+mod peers;
 mod rules;
 mod screens;
 mod use_of_keys;

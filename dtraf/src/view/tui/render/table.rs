@@ -8,9 +8,9 @@ use super::paint::Painter;
 use crate::view::table::layout::{Tone, cut};
 use crate::view::tui::columns::{Align, Column, Placed};
 use crate::view::tui::plan::Plan;
-use crate::view::tui::rows::{Row, RowTone};
+use crate::view::tui::rows::{self, Row, RowTone};
 use crate::view::tui::scene::Scene;
-use crate::view::tui::sheet::Order;
+use crate::view::tui::sheet::{Order, Sheet};
 use crate::view::tui::state::State;
 
 pub(super) fn draw(state: &State, plan: &Plan, painter: &mut Painter<'_>) {
@@ -29,9 +29,15 @@ pub(super) fn draw(state: &State, plan: &Plan, painter: &mut Painter<'_>) {
         }
     }
     if list.rows.is_empty() && plan.room() > 0 {
-        let text = if state.filter.is_empty() { "nothing is counted yet" } else { "nothing fits the filter" };
-        painter.line(plan.body.start, text, Tone::Detail);
+        painter.line(plan.body.start, &why_empty(state, scene), Tone::Detail);
     }
+}
+
+fn why_empty(state: &State, scene: &Scene) -> String {
+    if state.sheet() == Sheet::Peers && !rows::are_known(scene) {
+        return format!("{} does not see which container the other end is", scene.report.origin.backend);
+    }
+    if state.filter.is_empty() { "nothing is counted yet" } else { "nothing fits the filter" }.to_owned()
 }
 
 fn titles(state: &State, plan: &Plan, painter: &mut Painter<'_>) {

@@ -7,7 +7,7 @@ use dtraf_common::abi::Role;
 use super::{Ask, Counted, Present, Row, RowKey, RowTone, containers, words};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::ledger::{Book, Holder};
-use crate::accounting::report::{ContainerRow, Figures};
+use crate::accounting::report::Figures;
 use crate::accounting::snapshot::{Bucket, Port};
 use crate::view::names;
 use crate::view::tui::columns::Column;
@@ -22,7 +22,7 @@ pub(super) fn of_everyone(scene: &Scene, ask: &Ask<'_>) -> (Vec<Row>, usize) {
     let mut hidden = 0;
     let mut rows = Vec::new();
     for (holder, figures) in scene.holders() {
-        let container = container(scene, holder);
+        let container = scene.container_of(holder);
         if container.is_some_and(|row| Present::All.admits(row) && !ask.present.admits(row)) {
             hidden += 1;
             continue;
@@ -71,13 +71,6 @@ fn label(port: Counted) -> String {
     if port.role == Role::Client { format!(">{name}") } else { name }
 }
 
-fn container(scene: &Scene, holder: Holder) -> Option<&ContainerRow> {
-    match holder {
-        Holder::Container(id) => scene.container(id),
-        Holder::Unattributed(_) => None,
-    }
-}
-
 /// What the sums of a holder are to be compared with, if they can be.
 pub(super) fn comparable<'a>(scene: &'a Scene, holder: Holder, figures: &Figures) -> Option<Earlier<'a>> {
     scene.earlier(holder).filter(|earlier| earlier.is_comparable(figures))
@@ -114,7 +107,7 @@ fn add(merged: &mut BTreeMap<Counted, Sum>, port: Counted, total: Both, pace: Op
 fn of_figures(scene: &Scene, holder: Holder, figures: &Figures) -> Vec<Row> {
     let earlier = comparable(scene, holder, figures);
     let mut labels = BTreeMap::<Counted, Vec<String>>::new();
-    if let Some(row) = container(scene, holder) {
+    if let Some(row) = scene.container_of(holder) {
         for port in figures.book.ports.keys() {
             labels.entry(Counted::of(*port)).or_default().extend(row.mappings(port).map(names::mapping));
         }

@@ -8,7 +8,7 @@ use super::{Group, Row, RowKey, RowTone, ports, project};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::ContainerId;
 use crate::accounting::ledger::Holder;
-use crate::accounting::report::{ContainerRow, Figures, RowState};
+use crate::accounting::report::{Figures, RowState};
 use crate::accounting::snapshot::Point;
 use crate::view::names;
 use crate::view::neutral::neutral;
@@ -81,7 +81,7 @@ pub(super) fn networks(scene: &Scene, filter: &Filter) -> Vec<Row> {
     let mut sums = BTreeMap::<Group, Sum>::new();
     for (holder, figures) in scene.holders() {
         let earlier = scene.earlier(holder);
-        let row = container(scene, holder);
+        let row = scene.container_of(holder);
         for meter in &figures.meters {
             let pace = earlier.and_then(|earlier| earlier.pace_of(meter));
             let group = match (&meter.network, &meter.meter.point, row.map(|row| row.networks.as_slice())) {
@@ -109,7 +109,7 @@ pub(super) fn networks(scene: &Scene, filter: &Filter) -> Vec<Row> {
 pub(super) fn projects(scene: &Scene, filter: &Filter) -> Vec<Row> {
     let mut sums = BTreeMap::<Group, Sum>::new();
     for (holder, figures) in scene.holders() {
-        let group = match container(scene, holder) {
+        let group = match scene.container_of(holder) {
             None => Group::Other("(unattributed)"),
             Some(row) => match project(row) {
                 Some(project) => Group::Named(project.to_owned()),
@@ -120,13 +120,6 @@ pub(super) fn projects(scene: &Scene, filter: &Filter) -> Vec<Row> {
         sums.entry(group).or_default().add(holder, figures.total, scene.history.latest(holder));
     }
     groups(sums, Column::Project, filter)
-}
-
-fn container(scene: &Scene, holder: Holder) -> Option<&ContainerRow> {
-    match holder {
-        Holder::Container(id) => scene.container(id),
-        Holder::Unattributed(_) => None,
-    }
 }
 
 fn groups(sums: BTreeMap<Group, Sum>, column: Column, filter: &Filter) -> Vec<Row> {

@@ -14,7 +14,7 @@ fn the_header_says_why_rules_count_and_what_they_do_not_see() {
     2 counted, 1 not counted      RX 10.00 kB/s, 32.00 kB  TX 200.00 kB/s, 407.00 kB
     not by eBPF: Linux 4.19.0 is older than 5.8 (boot Linux 5.8 or newer)
     not seen: wire bytes and packets, who the other end is, ports of the other … (?)
-     Containers  Ports  Scopes  Networks  Projects                            3 rows
+     Containers  Ports  Scopes  Networks  Projects  Peers                     3 rows
     CONTAINER       RX/S       TX/S▼ TREND            RX TOTAL   TX TOTAL  BUSIEST
     web         10.00 kB  200.00 kB               █   27.00 kB  403.00 kB  80/tcp
     db               0 B        0 B               ▁    5.00 kB    4.00 kB  -

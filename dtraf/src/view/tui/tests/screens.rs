@@ -17,7 +17,7 @@ fn before_the_first_reading() {
     assert_snapshot!(screen(&State::new(options(Size { rows: 6, ..NARROW }))), @"
     dtraf: reading
 
-     Containers  Ports  Scopes  Networks  Projects                            0 rows
+     Containers  Ports  Scopes  Networks  Projects  Peers                     0 rows
     CONTAINER       RX/S       TX/S▼ TREND            RX TOTAL   TX TOTAL  BUSIEST
 
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all
@@ -29,7 +29,7 @@ fn without_an_earlier_reading_no_rate_is_known() {
     assert_snapshot!(screen(&view(Size { rows: 8, ..NARROW }, [small()])), @"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                         14:13:22Z
     1 counted                                     RX -/s, 12.00 kB  TX -/s, 34.00 kB
-     Containers  Ports  Scopes  Networks  Projects                             1 row
+     Containers  Ports  Scopes  Networks  Projects  Peers                      1 row
     CONTAINER       RX/S       TX/S▼ TREND            RX TOTAL   TX TOTAL  BUSIEST
     web                -          -                   12.00 kB   34.00 kB  80/tcp
 
@@ -42,11 +42,11 @@ fn without_an_earlier_reading_no_rate_is_known() {
 fn containers_narrow() {
     let mut state = view(NARROW, twice());
     press(&mut state, Key::Char('a'));
-    assert_snapshot!(screen(&state), @r#"
+    assert_snapshot!(screen(&state), @r"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                         14:13:30Z
     5 counted, 2 not (?)              RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
     ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
-     Containers  Ports  Scopes  Networks  Projects                     8 rows of all
+     Containers  Ports  Scopes  Networks  Projects  Peers              8 rows of all
     CONTAINER                       RX/S       TX/S▼  RX TOTAL   TX TOTAL  BUSIEST
     web                         10.00 kB   20.00 kB    1.02 MB    2.03 MB  80/tcp
     db                               0 B        0 B    1.00 GB    1.00 kB  80/tcp
@@ -67,18 +67,18 @@ fn containers_narrow() {
 
 
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all
-    "#);
+    ");
 }
 
 #[test]
 fn containers_wide() {
     let mut state = view(WIDE, twice());
     press(&mut state, Key::Char('a'));
-    assert_snapshot!(screen(&state), @r#"
+    assert_snapshot!(screen(&state), @r"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                                                                                                         14:13:30Z
     5 counted, 1 at another, 1 not counted                                                                            RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
     ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
-     Containers  Ports  Scopes  Networks  Projects                                                                                                     8 rows of all
+     Containers  Ports  Scopes  Networks  Projects  Peers                                                                                              8 rows of all
     CONTAINER                  PROJECT  NETWORKS    PORTS                RX/S       TX/S▼ TREND        RX TOTAL   TX TOTAL      TODAY      CYCLE   PKTS/S  BUSIEST
     web                        shop     bridge, f…  8080->80/tcp,…   10.00 kB   20.00 kB           █    1.02 MB    2.03 MB          -          -       30  80/tcp
     db                         -        bridge, v…  -                     0 B        0 B           ▁    1.00 GB    1.00 kB          -          -        0  80/tcp
@@ -99,18 +99,18 @@ fn containers_wide() {
 
 
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all  Tab view  Space hold  w figure
-    "#);
+    ");
 }
 
 #[test]
 fn totals_first_in_bits_and_powers_of_1024() {
     let mut state = view(Size { rows: 12, ..NARROW }, twice());
     type_text(&mut state, "tuuu");
-    assert_snapshot!(screen(&state), @r#"
+    assert_snapshot!(screen(&state), @r"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                         14:13:30Z
     5 counted, 2 not (?)   RX 78.13 Kibit/s, 954.66 MiB  TX 156.25 Kibit/s, 1.94 MiB
     ! in no total 2.93 KiB  unattributed 2.93 KiB  shortfall 1.15 MiB
-     Containers  Ports  Scopes  Networks  Projects             6 rows, 2 not running
+     Containers  Ports  Scopes  Networks  Projects  Peers      6 rows, 2 not running
     CONTAINER                 RX TOTAL     TX TOTAL▼          RX/S           TX/S
     web                     996.09 KiB     1.93 MiB    78.13 Kibit   156.25 Kibit
     db                      953.67 MiB       1000 B          0 bit          0 bit
@@ -119,7 +119,7 @@ fn totals_first_in_bits_and_powers_of_1024() {
     metrics                not counted: host network
     sidecar                counted at web
     q quit  ? help  Enter open  / filter  s sort  r reverse  t rate  u units  a all
-    "#);
+    ");
 }
 
 #[test]
@@ -208,11 +208,11 @@ fn one_container_wide() {
 fn every_port() {
     let mut state = view(WIDE, twice());
     press(&mut state, Key::Tab);
-    assert_snapshot!(screen(&state), @r#"
+    assert_snapshot!(screen(&state), @r"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                                                                                                         14:13:30Z
     5 counted, 1 at another, 1 not counted                                                                            RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
     ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
-     Containers  Ports  Scopes  Networks  Projects                                                                                             7 rows, 2 not running
+     Containers  Ports  Scopes  Networks  Projects  Peers                                                                                      7 rows, 2 not running
     CONTAINER              PORT           ROLE    SCOPE     PORTS              RX/S       TX/S▼  RX TOTAL   TX TOTAL   PKTS/S
     web                    80/tcp         server  internet  8080->80/tcp   10.00 kB   20.00 kB  910.00 kB    1.82 MB       30
     db                     80/tcp         server  internet  -                   0 B        0 B    1.00 GB    1.00 kB        0
@@ -233,7 +233,7 @@ fn every_port() {
 
 
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all  Tab view  Space hold  w figure
-    "#);
+    ");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn sums() {
         text.extend(screen(&state).lines().skip(3).map(|line| format!("{line}\n")));
     }
     assert_snapshot!(text, @"
-     Containers  Ports  Scopes  Networks  Projects                            2 rows
+     Containers  Ports  Scopes  Networks  Projects  Peers                     2 rows
     SCOPE          RX/S       TX/S▼  RX TOTAL   TX TOTAL   PKTS/S    SHARE
     internet   10.00 kB   20.00 kB    1.00 GB    2.04 MB       30  100.0 %
     lan             0 B        0 B    2.00 kB    2.00 kB        0    0.0 %
@@ -255,7 +255,7 @@ fn sums() {
 
 
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all
-     Containers  Ports  Scopes  Networks  Projects                            3 rows
+     Containers  Ports  Scopes  Networks  Projects  Peers                     3 rows
     NETWORK            CONTAINERS       RX/S       TX/S▼  RX TOTAL   TX TOTAL
     front                       1   10.00 kB   20.00 kB   10.00 kB   20.00 kB
     bridge                      3        0 B        0 B    1.00 GB    2.01 MB
@@ -264,7 +264,7 @@ fn sums() {
 
 
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all
-     Containers  Ports  Scopes  Networks  Projects                            4 rows
+     Containers  Ports  Scopes  Networks  Projects  Peers                     4 rows
     PROJECT         CONTAINERS       RX/S       TX/S▼  RX TOTAL   TX TOTAL    SHARE
     shop                     1   10.00 kB   20.00 kB    1.02 MB    2.03 MB  100.0 %
     (no project)             3        0 B        0 B    1.00 GB    6.00 kB    0.0 %
@@ -280,14 +280,14 @@ fn sums() {
 fn help() {
     let mut state = view(Size { rows: 40, ..NARROW }, twice());
     press(&mut state, Key::Char('?'));
-    assert_snapshot!(screen(&state), @r"
+    assert_snapshot!(screen(&state), @"
     Keys
     q  Ctrl-C      leave the view; counting goes on
     ?              this page
     Up Down j k    move; also PgUp PgDn g G Home End and the mouse wheel
     Enter          open a container, or what is behind a sum
     Esc            forget the filter; else go back, else forget the message
-    Tab Shift-Tab  containers, ports, scopes, networks, projects
+    Tab Shift-Tab  containers, ports, scopes, networks, projects, peers
     /              filter as you type: words in name, image, label, network, port
     s S Left Right sort by the next column, the one before; or click on a title
     r              reverse the order
@@ -304,6 +304,7 @@ fn help() {
     QUOTA          how much of it the account has used in the cycle
     BUSIEST        the fastest port, else the greatest; > is a port of the other end
     (...)          counted without a port, and why
+    (elsewhere)    of no pair: another network, a gone container, no --peer-entries
     -              not known, which is not zero
 
     map_full       no room for more ports: counted without (--port-entries)
@@ -319,8 +320,7 @@ fn help() {
       namespace)
     metrics: not counted: host network
     sidecar: counted at web
-    unattributed: no container is known to own its network namespace
-    any key: back
+    1 more lines below; any other key: back
     ");
 }
 
@@ -329,18 +329,18 @@ fn a_filter_and_a_message() {
     let mut state = view(Size { rows: 10, ..NARROW }, twice());
     type_text(&mut state, "/evil");
     update(&mut state, Event::Said(Said { weight: Weight::Error, text: "lost \u{1b}[2J".to_owned() }));
-    assert_snapshot!(screen(&state), @r#"
+    assert_snapshot!(screen(&state), @r"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                         14:13:30Z
     5 counted, 2 not (?)              RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
     ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
-     Containers  Ports  Scopes  Networks  Projects                      /evil  1 row
+     Containers  Ports  Scopes  Networks  Projects  Peers               /evil  1 row
     CONTAINER                   RX/S       TX/S▼  RX TOTAL   TX TOTAL  BUSIEST
     evil\u{1b}[2J\u{202e}        0 B        0 B        0 B        0 B  -
 
 
     lost \u{1b}[2J
     /evil_  Enter keeps it, Esc forgets it
-    "#);
+    ");
 }
 
 #[test]
@@ -371,11 +371,11 @@ fn what_the_ledger_has_of_accounts_on_a_wide_screen() {
         |name: &str| ids.iter().filter(|(other, _)| other == name).map(|(_, id)| *id).collect::<Vec<_>>();
     let kept = Kept::new([(of("web"), account(7_000, Some(82))), (of("db"), account(3, Some(1_234)))]);
     update(&mut state, Event::Kept(kept));
-    assert_snapshot!(screen(&state), @r#"
+    assert_snapshot!(screen(&state), @r"
     dtraf on host1: eBPF, wire bytes; Linux 6.12.0                                                                                                                                                                               14:13:30Z
     5 counted, 1 at another, 1 not counted                                                                                                                                                  RX 10.00 kB/s, 1.00 GB  TX 20.00 kB/s, 2.04 MB
     ! in no total 3.00 kB  unattributed 3.00 kB  shortfall 1.20 MB
-     Containers  Ports  Scopes  Networks  Projects                                                                                                                                                                   6 rows, 2 not running
+     Containers  Ports  Scopes  Networks  Projects  Peers                                                                                                                                                            6 rows, 2 not running
     CONTAINER              PROJECT  NETWORKS       ADDRESS                 PORTS                             RX/S       TX/S▼ TREND                            RX TOTAL   TX TOTAL      TODAY      CYCLE         QUOTA   PKTS/S  BUSIEST
     web                    shop     bridge, front  172.17.0.1, fd00:17::1  8080->80/tcp, 8443->443/tcp   10.00 kB   20.00 kB                               █    1.02 MB    2.03 MB    7.00 MB   70.00 MB  ████░░  82 %       30  80/tcp
     db                     -        bridge, vlan7  172.17.0.2, 192.168.7…  -                                  0 B        0 B                               ▁    1.00 GB    1.00 kB    4.00 kB   31.00 kB  ██████ >999%        0  80/tcp
@@ -384,7 +384,7 @@ fn what_the_ledger_has_of_accounts_on_a_wide_screen() {
     metrics                -        -              -                       -                            not counted: host network
     sidecar                -        -              -                       -                            counted at web
     q quit  ? help  Enter open  / filter  s sort  r reverse  t total  u units  a all  Tab view  Space hold  w figure
-    "#);
+    ");
     // On a page of its own, with both directions.
     press(&mut state, Key::Enter);
     let page = screen(&state);

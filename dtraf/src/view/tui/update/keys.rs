@@ -119,7 +119,10 @@ pub(super) fn enter(state: &mut State) {
     }
     let Some(row) = state.list.row() else { return };
     let (tab, word) = match &row.key {
-        RowKey::Holder(holder) | RowKey::Port(holder, _) | RowKey::Bucket(holder, _) => {
+        RowKey::Holder(holder)
+        | RowKey::Port(holder, _)
+        | RowKey::Bucket(holder, _)
+        | RowKey::Peer(holder, _) => {
             let holder: Holder = *holder;
             // Who is counted elsewhere, or not at all, has a page that says so.
             state.open(holder);
