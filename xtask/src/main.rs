@@ -10,6 +10,7 @@ mod clippy_ebpf;
 mod command;
 mod demo;
 mod packages;
+mod screens;
 mod services;
 mod setup;
 mod test;
@@ -46,6 +47,8 @@ enum Task {
     Demo(demo::Args),
     /// Measure what dtraf costs
     Bench(bench::Args),
+    /// Make the pictures of the live view that the documents have
+    Screens(screens::Args),
     /// Check the house rules that no compiler knows
     Tidy,
 }
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> Result<()> {
         Task::Test(args) => test::test(&workspace, &args),
         Task::Demo(args) => demo::demo(&workspace, &args),
         Task::Bench(args) => bench::bench(&workspace, &args),
+        Task::Screens(args) => screens::screens(&workspace, &args),
         Task::Tidy => tidy::run(&workspace),
     }
 }
