@@ -7,6 +7,7 @@ pub(crate) mod amount;
 pub(crate) mod attribution;
 pub(crate) mod bill;
 pub(crate) mod called;
+pub(crate) mod card;
 pub(crate) mod blind;
 #[cfg(test)]
 pub(crate) mod fixtures;

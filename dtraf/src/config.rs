@@ -141,6 +141,10 @@ pub(crate) enum ConfigError {
     TwoScopes { network: IpNet },
     #[error("--hook `{command}` is no command: a quote in it is not closed, or it is empty")]
     Hook { command: String },
+    #[error(
+        "--reconcile has no CSV: a card's bytes are in a unit of their own, and no line would add up; take --format json"
+    )]
+    ReconcileAsCsv,
     #[error("`dtraf top` shows itself on a terminal, and standard output is none; `dtraf stats` prints")]
     NoTerminal,
 }
@@ -151,7 +155,7 @@ impl Config {
         Ok(match cli.command {
             Command::Run(args) => Self::Run(Run::resolve(args, stdout)?),
             Command::Stats(args) => Self::Stats(Stats::resolve(args, stdout)),
-            Command::Report(args) => Self::Report(Report::resolve(args, stdout)),
+            Command::Report(args) => Self::Report(Report::resolve(args, stdout)?),
             Command::Account(args) => Self::Account(Accounts::resolve(args, stdout)),
             Command::Reset(args) => Self::Reset(Reset::resolve(args, stdout)),
             Command::Top(args) => Self::Top(Top::resolve(args, stdout)?),

@@ -6,6 +6,7 @@
 //! Requests and notifications do not share a socket: when notifications fill its buffer, the kernel drops the answer to a
 //! request like anything else, and the request would wait for ever.
 
+mod cards;
 mod error;
 mod events;
 mod link;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 
 use crate::accounting::identity::{IfIndex, NetnsId};
 
+pub(crate) use self::cards::Cards;
 pub(crate) use self::error::{LinksError, Operation};
 pub(crate) use self::events::LinkEvent;
 pub(crate) use self::link::{Link, LinkCounters, LinkKind};

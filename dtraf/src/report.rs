@@ -87,6 +87,9 @@ impl Asked {
         if let Some(used) = statement.unit().bytes(&total) {
             statement.forecast = self.forecast(used)?;
         }
+        if config.reconcile {
+            statement.reconciled = Some(statement.reconcile(archive.cards(selection.tier, selection.range)?));
+        }
         Ok(render(&statement, &config.look, &self.zone))
     }
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::container::ContainerSpec;
 use crate::docker::Docker;
+use crate::link::{Counters, counters};
 use crate::outside::Outside;
 use crate::place::Place;
 use crate::world::World;
@@ -61,6 +62,11 @@ impl Lab {
     /// The world that reaches the host's published ports over a wire.
     pub fn outside(&self) -> &Outside {
         &self.outside
+    }
+
+    /// The counters of the host's link to the outside: received is what goes out there, as it is of any link's other end.
+    pub fn uplink(&self) -> Result<Counters> {
+        counters(&self.host, Outside::HOST_LINK)
     }
 
     /// Runs the Docker client to its end.

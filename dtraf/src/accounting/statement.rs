@@ -5,11 +5,13 @@
 
 pub(crate) mod forecast;
 pub(crate) mod period;
+pub(crate) mod reconcile;
 
 use std::collections::BTreeMap;
 
 use self::forecast::Forecast;
 use self::period::{Range, Step};
+use self::reconcile::Reconciliation;
 use super::amount::{Amount, Frames, PerDirection, Unit};
 use super::bill::Counts;
 use super::history::key::Key;
@@ -133,6 +135,8 @@ pub(crate) struct Statement {
     pub(crate) circumstances: Circumstances,
     /// Where the range is a cycle that is under way.
     pub(crate) forecast: Option<Forecast>,
+    /// Where that was asked for.
+    pub(crate) reconciled: Option<Reconciliation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +213,7 @@ impl Statement {
             total,
             circumstances,
             forecast: None,
+            reconciled: None,
         }
     }
 

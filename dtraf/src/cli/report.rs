@@ -40,6 +40,11 @@ pub(crate) struct ReportArgs {
     #[arg(long, conflicts_with_all = ["from", "to", "StepArgs", "BillArgs", "cycle_day", "by", "top"])]
     pub(crate) since_reset: bool,
 
+    /// Beside what containers have had by scope, what the host's network cards have carried in that time, and what is left: as a
+    /// table or JSON
+    #[arg(long, conflicts_with_all = ["accounts", "StepArgs", "BillArgs", "since_reset", "by", "top"])]
+    pub(crate) reconcile: bool,
+
     /// Day of the month that a billing cycle begins on; in shorter months, the last. 1, unless the configuration says otherwise
     #[arg(long, value_name = "DAY", value_parser = cycle_day)]
     pub(crate) cycle_day: Option<CycleDay>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use dtraf_common::abi::Scope;
 
+use super::ConfigError;
 use crate::accounting::bill::{Counts, Terms};
 use crate::accounting::statement::By;
 use crate::accounting::statement::period::{CycleDay, Step};
@@ -30,6 +31,8 @@ pub(crate) struct Report {
     /// Not of a time, but since each account's last reset.
     pub(crate) since_reset: bool,
     pub(crate) top: Option<usize>,
+    /// Beside what network cards have carried: by scope.
+    pub(crate) reconcile: bool,
     pub(crate) look: Look,
     pub(crate) path: PathBuf,
 }
@@ -56,7 +59,10 @@ impl Lines {
 }
 
 impl Report {
-    pub(super) fn resolve(args: ReportArgs, stdout: Stdout) -> Self {
+    pub(super) fn resolve(args: ReportArgs, stdout: Stdout) -> Result<Self, ConfigError> {
+        if args.reconcile && args.format == ListFormatChoice::Csv {
+            return Err(ConfigError::ReconcileAsCsv);
+        }
         let step = match args.step {
             step if step.hourly => Some(Lines::Hour),
             step if step.daily => Some(Lines::Day),
@@ -64,13 +70,14 @@ impl Report {
             step if step.cycles => Some(Lines::Cycle),
             _ => None,
         };
-        Self {
+        Ok(Self {
             accounts: args.accounts,
             from: args.from,
             to: args.to,
             step,
             cycle_day: args.cycle_day,
             by: match args.by {
+                _ if args.reconcile => By::Scope,
                 ByChoice::Account => By::Account,
                 ByChoice::Container => By::Container,
                 ByChoice::Port => By::Port,
@@ -81,9 +88,10 @@ impl Report {
             file: args.config.file,
             since_reset: args.since_reset,
             top: args.top,
+            reconcile: args.reconcile,
             look: look(args.format, args.units, args.no_trunc, stdout),
             path: args.ledger.path,
-        }
+        })
     }
 }
 

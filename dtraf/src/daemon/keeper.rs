@@ -31,6 +31,9 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// A batch that is made so soon after the end of a span is of that span.
 const PROMPT: Duration = Duration::from_millis(500);
 
+/// The shortest span of the ledger.
+const SPAN: Duration = Duration::from_mins(5);
+
 /// How the ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keeping {
@@ -70,6 +73,8 @@ pub(super) struct Keeper {
     pace: Duration,
     due: Instant,
     watch: Watch,
+    /// The shortest span in which the last batch was made.
+    span: Option<u64>,
     requests: std::sync::mpsc::Sender<Request>,
     answers: mpsc::UnboundedReceiver<Answer>,
     trouble: Option<Trouble>,
@@ -105,6 +110,7 @@ impl Keeper {
             pace: keeping.pace,
             due: clock::instant(),
             watch: Watch::new(clock::now(), clock::instant()),
+            span: None,
             requests,
             answers,
             trouble: None,
@@ -140,7 +146,15 @@ impl Keeper {
         } else {
             now
         };
-        if let Some(batch) = self.journal.batch(ledger.open(), inventory, raw, at) {
+        // What network cards carry is written at the end of each span, whoever else was silent.
+        let span = now.0.as_secs() / SPAN.as_secs();
+        let batch = if self.span == Some(span) {
+            self.journal.batch(ledger.open(), inventory, raw, at)
+        } else {
+            Some(self.journal.any_batch(ledger.open(), inventory, raw, at))
+        };
+        if let Some(batch) = batch {
+            self.span = Some(span);
             let calendar = self.watch.look(now, clock::instant());
             self.ask(Request::Write(Box::new(batch), calendar));
         }
@@ -172,7 +186,11 @@ impl Keeper {
         self.kept = kept.map(|kept| *kept).or(self.kept.take());
         match trouble {
             Some(error) if error.is_final() => return Err(error.into()),
-            Some(error) => self.tell(&error),
+            Some(error) => {
+                // What cards carry is written when it can be.
+                self.span = None;
+                self.tell(&error);
+            }
             None => self.recover(),
         }
         if let Some(on_disk) = on_disk.filter(|_| self.resumed) {
@@ -189,6 +207,8 @@ impl Keeper {
         raw: &[RawCounter],
     ) -> anyhow::Result<()> {
         let deadline = clock::instant() + LAST;
+        // The last one has all that cards have carried by now.
+        self.span = None;
         // Whatever is under way, then what has come since, then whether all of it is there.
         loop {
             if !self.waiting {

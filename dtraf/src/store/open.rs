@@ -19,7 +19,8 @@ use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::MeterId;
 
 /// What makes each layout from the one before it.
-const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// How long to wait for another process that looks at the ledger or marks something in it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 mod baselines;
 mod billed;
 mod calibrations;
+mod cards;
 mod kept;
 mod quotas;
 mod register;

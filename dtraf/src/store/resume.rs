@@ -35,6 +35,10 @@ impl Epoch {
         Self { boot: boot.to_owned(), backend, seed: None }
     }
 
+    pub(super) fn boot(&self) -> &str {
+        &self.boot
+    }
+
     /// How epochs begin that are of the same boot, and how those of the same backend do.
     fn kin(&self) -> (String, String) {
         (format!("{}/", self.boot), format!("{}/{}", self.boot, names::backend(self.backend)))

@@ -1,5 +1,6 @@
 //! One batch, one transaction.
 
+pub(super) mod cards;
 mod counts;
 mod holders;
 mod meters;
@@ -110,6 +111,7 @@ impl Store {
             }
         }
         writing.raw(&batch.raw).map_err(failed)?;
+        writing.cards(&batch.cards).map_err(failed)?;
         if calendar == Calendar::Trusted {
             writing.expire(retention).map_err(failed)?;
         }
@@ -131,6 +133,7 @@ impl Writing<'_> {
             "UPDATE meter SET until_ns = ? WHERE until_ns IS NULL AND epoch <> ?",
             params![at, self.epoch.to_string()],
         )?;
+        self.begin_cards()?;
         match last_at {
             Some(last) if self.at.since(last) > ABSENCE => {
                 self.transaction.execute("INSERT INTO absence VALUES (?, ?)", [ns(last), at]).map(drop)
@@ -150,6 +153,9 @@ impl Writing<'_> {
             for part in 0..2 {
                 statement.execute(params![tier.number(), part, until])?;
             }
+            self.transaction
+                .prepare_cached("DELETE FROM card_traffic WHERE tier = ?1 AND start < ?2")?
+                .execute(params![tier.number(), until])?;
         }
         Ok(())
     }

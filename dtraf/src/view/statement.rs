@@ -2,6 +2,7 @@
 
 pub(in crate::view) mod csv;
 pub(in crate::view) mod json;
+mod reconcile;
 pub(in crate::view) mod table;
 
 use jiff::tz::TimeZone;

@@ -16,9 +16,10 @@ use super::figures::Spread;
 use crate::workspace::Workspace;
 
 /// All layouts, one after another.
-const LAYOUTS: [&str; 2] = [
+const LAYOUTS: [&str; 3] = [
     include_str!("../../../dtraf/src/store/schema-1.sql"),
     include_str!("../../../dtraf/src/store/schema-2.sql"),
+    include_str!("../../../dtraf/src/store/schema-3.sql"),
 ];
 
 const ACCOUNTS: i64 = 1_000;

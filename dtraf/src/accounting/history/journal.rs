@@ -10,6 +10,7 @@ use super::account::{AccountKey, project};
 use super::key::{Key, amounts};
 use crate::accounting::amount::{Amount, Delta, PerDirection};
 use crate::accounting::attribution::Owner;
+use crate::accounting::card::CardReading;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, Inventory};
 use crate::accounting::ledger::{Entry, Holder};
@@ -66,6 +67,8 @@ pub(crate) struct Batch {
     pub(crate) meters: Vec<Posting>,
     /// Readings of counters that meters are worked out from, where those can be set back and a meter cannot.
     pub(crate) raw: Vec<RawCounter>,
+    /// What network cards say when it is written.
+    pub(crate) cards: Vec<CardReading>,
 }
 
 /// What was counted at one meter.
@@ -145,6 +148,34 @@ impl Journal {
         raw: Vec<RawCounter>,
         at: Timestamp,
     ) -> Option<Batch> {
+        let batch = self.draft(open, inventory, raw, at);
+        if batch.is_nothing() {
+            return None;
+        }
+        self.pending = Some(batch.clone());
+        Some(batch)
+    }
+
+    /// The same, and one with nothing in it when nothing has come: it says that.
+    pub(crate) fn any_batch<'a>(
+        &mut self,
+        open: impl Iterator<Item = (MeterId, &'a Entry)>,
+        inventory: &Inventory,
+        raw: Vec<RawCounter>,
+        at: Timestamp,
+    ) -> Batch {
+        let batch = self.draft(open, inventory, raw, at);
+        self.pending = Some(batch.clone());
+        batch
+    }
+
+    fn draft<'a>(
+        &mut self,
+        open: impl Iterator<Item = (MeterId, &'a Entry)>,
+        inventory: &Inventory,
+        raw: Vec<RawCounter>,
+        at: Timestamp,
+    ) -> Batch {
         assert!(self.pending.is_none(), "a batch is settled before the next is made");
         let open: Vec<_> = open.collect();
         if self.start == Start::NextReading {
@@ -168,10 +199,7 @@ impl Journal {
         });
         let gone: Vec<_> = self.described.keys().filter(|id| !containers.contains_key(id)).copied().collect();
         containers.retain(|id, described| self.described.get(id) != Some(described));
-        if meters.is_empty() && containers.is_empty() && gone.is_empty() {
-            return None;
-        }
-        let batch = Batch {
+        Batch {
             sequence: Sequence(self.written.0 + 1),
             at,
             containers: containers.into_values().collect(),
@@ -179,9 +207,8 @@ impl Journal {
             complete: self.described.is_empty(),
             meters,
             raw,
-        };
-        self.pending = Some(batch.clone());
-        Some(batch)
+            cards: Vec::new(),
+        }
     }
 
     /// Takes what counters say for booked.
@@ -280,6 +307,13 @@ fn count(key: Key, before: PerDirection<Amount>, counted: PerDirection<Amount>) 
         }
     }
     Count { key, added, counted: until }
+}
+
+impl Batch {
+    /// Nothing has come.
+    fn is_nothing(&self) -> bool {
+        self.meters.is_empty() && self.containers.is_empty() && self.gone.is_empty()
+    }
 }
 
 impl Count {

@@ -5,11 +5,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Keeping, Showing, WhenDamaged, chain, recovery, thresholds};
+use crate::accounting::card::CardReading;
 use crate::accounting::history::journal::{Batch, Resumed, Sequence};
 use crate::accounting::kept::Kept;
 use crate::accounting::statement::period::CycleDay;
 use crate::clock;
 use crate::config::file::{File, FileError};
+use crate::links::Cards;
 use crate::store::{Archive, Calendar, Epoch, Store, StoreError, recover};
 
 #[derive(Debug)]
@@ -39,6 +41,9 @@ struct Disk {
     /// Whether it is still to be looked at for damage.
     recovers: bool,
     settings: File,
+    cards: Cards,
+    /// Cards could not be read, which was told.
+    is_blind: bool,
 }
 
 pub(super) fn start(
@@ -46,8 +51,17 @@ pub(super) fn start(
     epoch: Epoch,
 ) -> anyhow::Result<(Sender<Request>, UnboundedReceiver<Answer>)> {
     let recovers = keeping.when_damaged == WhenDamaged::Recover;
-    let mut disk =
-        Disk { keeping: keeping.clone(), epoch, store: None, recovers, settings: settings(keeping)? };
+    let mut disk = Disk {
+        keeping: keeping.clone(),
+        epoch,
+        store: None,
+        recovers,
+        settings: settings(keeping)?,
+        cards: Cards::default(),
+        is_blind: false,
+    };
+    // From here on, before any container is counted.
+    disk.cards();
     // Recovering takes its time, which counting does not wait for.
     if !recovers {
         match disk.open() {
@@ -113,7 +127,26 @@ impl Disk {
             .map(Box::new)
     }
 
-    fn answer(&mut self, request: Request) -> Answer {
+    /// What network cards have carried, as far as that can be read.
+    fn cards(&mut self) -> Vec<CardReading> {
+        match self.cards.read(clock::now()) {
+            Ok(cards) => {
+                self.is_blind = false;
+                cards
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_blind, true) {
+                    log::warn!("what the host's network cards carry is not in the ledger: {}", chain(&error));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn answer(&mut self, mut request: Request) -> Answer {
+        if let Request::Write(batch, _) = &mut request {
+            batch.cards = self.cards();
+        }
         let mut resumed = None;
         let on_disk = self.open().and_then(|store| match request {
             Request::Resume => {

@@ -41,30 +41,45 @@ struct Table {
     name: &'static str,
     /// What its rows are kept in the order of, and whether that is among its columns.
     order: &'static [&'static str],
-    /// Without all of it nobody can say what is booked.
-    is_vital: bool,
+    /// Of what without all of it nobody can say what is booked.
+    stakes: Stakes,
     /// The first layout that has it.
     since: i64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stakes {
+    Nothing,
+    Containers,
+    Cards,
+}
+
 /// Those that others refer to go first.
-const TABLES: [Table; 16] = [
-    Table { name: "account", order: &["id"], is_vital: false, since: 1 },
-    Table { name: "account_key", order: &["key"], is_vital: false, since: 1 },
-    Table { name: "holder", order: &["id"], is_vital: true, since: 1 },
-    Table { name: "attribute", order: &["rowid"], is_vital: false, since: 1 },
-    Table { name: "key", order: &["id"], is_vital: true, since: 1 },
-    Table { name: "meter", order: &["id"], is_vital: true, since: 1 },
-    Table { name: "cursor", order: &["meter", "key"], is_vital: true, since: 1 },
-    Table { name: "raw", order: &["place"], is_vital: true, since: 1 },
-    Table { name: "traffic", order: &["tier", "part", "start", "holder", "key"], is_vital: true, since: 1 },
-    Table { name: "absence", order: &["rowid"], is_vital: false, since: 1 },
-    Table { name: "baseline", order: &["id"], is_vital: false, since: 2 },
-    Table { name: "baseline_amount", order: &["holder", "baseline"], is_vital: false, since: 2 },
-    Table { name: "calibration", order: &["id"], is_vital: false, since: 2 },
-    Table { name: "quota", order: &["account"], is_vital: false, since: 2 },
-    Table { name: "crossing", order: &["account", "cycle_s", "percent"], is_vital: false, since: 2 },
-    Table { name: "progress", order: &["id"], is_vital: true, since: 1 },
+const TABLES: [Table; 19] = [
+    Table { name: "account", order: &["id"], stakes: Stakes::Nothing, since: 1 },
+    Table { name: "account_key", order: &["key"], stakes: Stakes::Nothing, since: 1 },
+    Table { name: "holder", order: &["id"], stakes: Stakes::Containers, since: 1 },
+    Table { name: "attribute", order: &["rowid"], stakes: Stakes::Nothing, since: 1 },
+    Table { name: "key", order: &["id"], stakes: Stakes::Containers, since: 1 },
+    Table { name: "meter", order: &["id"], stakes: Stakes::Containers, since: 1 },
+    Table { name: "cursor", order: &["meter", "key"], stakes: Stakes::Containers, since: 1 },
+    Table { name: "raw", order: &["place"], stakes: Stakes::Containers, since: 1 },
+    Table {
+        name: "traffic",
+        order: &["tier", "part", "start", "holder", "key"],
+        stakes: Stakes::Containers,
+        since: 1,
+    },
+    Table { name: "absence", order: &["rowid"], stakes: Stakes::Nothing, since: 1 },
+    Table { name: "baseline", order: &["id"], stakes: Stakes::Nothing, since: 2 },
+    Table { name: "baseline_amount", order: &["holder", "baseline"], stakes: Stakes::Nothing, since: 2 },
+    Table { name: "calibration", order: &["id"], stakes: Stakes::Nothing, since: 2 },
+    Table { name: "quota", order: &["account"], stakes: Stakes::Nothing, since: 2 },
+    Table { name: "crossing", order: &["account", "cycle_s", "percent"], stakes: Stakes::Nothing, since: 2 },
+    Table { name: "card", order: &["id"], stakes: Stakes::Cards, since: 3 },
+    Table { name: "card_cursor", order: &["ifindex"], stakes: Stakes::Cards, since: 3 },
+    Table { name: "card_traffic", order: &["tier", "start", "card"], stakes: Stakes::Cards, since: 3 },
+    Table { name: "progress", order: &["id"], stakes: Stakes::Containers, since: 1 },
 ];
 
 /// Who has amounts whose holder is lost. They stay in the total.
@@ -79,12 +94,21 @@ pub(super) fn salvage(
     // The row that a new ledger begins with.
     new.execute("DELETE FROM progress", [])?;
     let mut tables = Vec::new();
-    let mut is_whole = true;
+    let (mut is_whole, mut has_cards) = (true, true);
     let written_by = readable(layout(old))?.unwrap_or_else(known_layout);
     for table in TABLES.into_iter().filter(|table| table.since <= written_by) {
         let salvaged = Copying { old, new, table: &table, columns: columns(old, new, &table)? }.all()?;
-        is_whole &= !table.is_vital || salvaged.lost == Lost::Nothing && is_sound(old, table.name)?;
+        if table.stakes != Stakes::Nothing {
+            let is_sound = salvaged.lost == Lost::Nothing && is_sound(old, table.name)?;
+            match table.stakes {
+                Stakes::Cards => has_cards &= is_sound,
+                _ => is_whole &= is_sound,
+            }
+        }
         tables.push(salvaged);
+    }
+    if !has_cards {
+        new.execute("DELETE FROM card_cursor", [])?;
     }
     let last = new.query_row("SELECT at_ns FROM progress WHERE at_ns > 0", [], |row| row.get::<_, i64>(0));
     let Some(last) = last.optional()? else {
@@ -99,7 +123,7 @@ pub(super) fn salvage(
 
 /// Nothing is known to be booked: the ledger has no progress.
 fn forget(new: &Transaction<'_>, last: Option<i64>, now: Timestamp) -> rusqlite::Result<GoesOn> {
-    new.execute_batch("DELETE FROM cursor; DELETE FROM raw; DELETE FROM progress")?;
+    new.execute_batch("DELETE FROM cursor; DELETE FROM card_cursor; DELETE FROM raw; DELETE FROM progress")?;
     let now = i64::try_from(now.unix_ns()).unwrap_or(i64::MAX);
     if let Some(last) = last {
         new.execute("INSERT INTO absence VALUES (?, ?)", [last.min(now), now])?;

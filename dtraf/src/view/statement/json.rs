@@ -4,6 +4,7 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::reconcile::{self, ReconciliationObject};
 use super::{kind, moment, name, role};
 use crate::accounting::amount::PerDirection;
 use crate::accounting::snapshot::Shortfall;
@@ -34,6 +35,7 @@ struct Document<'a> {
     absences: Vec<Absence>,
     calibrations: Vec<CalibrationObject<'a>>,
     forecast: Option<ForecastObject>,
+    reconciliation: Option<ReconciliationObject<'a>>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +111,7 @@ pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
         forecast: statement
             .forecast
             .map(|forecast| ForecastObject { bytes: forecast.bytes, days_left: forecast.days_left }),
+        reconciliation: statement.reconciled.as_ref().map(reconcile::object),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Look, harmless, role};
+use super::{Look, harmless, reconcile, role};
 use crate::accounting::amount::{Amount, PerDirection, Unit};
 use crate::accounting::statement::period::{Range, Step};
 use crate::accounting::statement::{By, Calibration, Circumstances, Group, Statement};
@@ -19,8 +19,15 @@ pub(super) fn render(statement: &Statement, look: &Look, zone: &TimeZone) -> Str
     let mut lines: Vec<(Tone, String)> =
         wrapped(heading(statement, zone)).into_iter().map(|line| (Tone::Plain, line)).collect();
     lines.extend(lay_out(&columns(statement), &rows(statement, look, zone), look.width).lines);
+    let mut text = painted(lines, look);
+    if let Some(reconciled) = &statement.reconciled {
+        text += &reconcile::table(reconciled, look);
+    }
     let notes = notes(statement, look, zone).into_iter().flat_map(wrapped);
-    lines.extend(notes.map(|line| (Tone::Warning, line)));
+    text + &painted(notes.map(|line| (Tone::Warning, line)), look)
+}
+
+fn painted(lines: impl IntoIterator<Item = (Tone, String)>, look: &Look) -> String {
     let mut text = String::new();
     for (tone, line) in lines {
         paint(&mut text, tone, &line, look.paint);
@@ -153,6 +160,9 @@ fn notes(statement: &Statement, look: &Look, zone: &TimeZone) -> Vec<String> {
             look.units.bytes(forecast.bytes),
             forecast.days_left
         ));
+    }
+    if let Some(reconciled) = &statement.reconciled {
+        notes.extend(reconcile::notes(reconciled, circumstances.since, zone));
     }
     notes.extend(circumstantial(circumstances, statement.range, look, zone));
     notes

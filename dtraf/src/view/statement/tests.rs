@@ -1,6 +1,10 @@
+use dtraf_common::abi::Scope;
+
 use super::*;
-use crate::accounting::amount::PerDirection;
+use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::card::{Card, Carried};
 use crate::accounting::fixtures::{at, id, packets};
+use crate::accounting::history::key::Key;
 use crate::accounting::statement::forecast::Forecast;
 use crate::accounting::statement::period::{Range, Step};
 use crate::accounting::statement::{By, Circumstances, HolderName, Question, Sum, Sums};
@@ -102,7 +106,7 @@ fn comma_separated_values() {
 #[test]
 fn a_document() {
     insta::assert_snapshot!(shown(&statement(By::Account, None), Format::Json), @r#"
-    {"version":1,"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","step":null,"by":"account","unit":"wire_bytes","backends":["ebpf"],"since":"2026-09-21T14:13:20.000000000Z","written_at":"2026-09-21T14:13:20.000000000Z","kept_since":null,"lines":[{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"account","name":"shop/web","id":null,"role":null,"rx":{"wire_bytes":1500000000,"packets":1500000,"ip_bytes":1479000000,"skb_bytes":1500000000,"skb_ip_bytes":1479000000,"skbs":1500000},"tx":{"wire_bytes":27000,"packets":27,"ip_bytes":26622,"skb_bytes":27000,"skb_ip_bytes":26622,"skbs":27}},{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"account","name":"=cmd()\u001b[2J","id":null,"role":null,"rx":{"wire_bytes":3000,"packets":3,"ip_bytes":2958,"skb_bytes":3000,"skb_ip_bytes":2958,"skbs":3},"tx":{"wire_bytes":4000,"packets":4,"ip_bytes":3944,"skb_bytes":4000,"skb_ip_bytes":3944,"skbs":4}},{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"nobody","name":"(nobody: no_container)","id":null,"role":null,"rx":{"wire_bytes":1000,"packets":1,"ip_bytes":986,"skb_bytes":1000,"skb_ip_bytes":986,"skbs":1},"tx":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0}}],"left_out":0,"total":{"rx":{"wire_bytes":1500004000,"packets":1500004,"ip_bytes":1479003944,"skb_bytes":1500004000,"skb_ip_bytes":1479003944,"skbs":1500004},"tx":{"wire_bytes":31000,"packets":31,"ip_bytes":30566,"skb_bytes":31000,"skb_ip_bytes":30566,"skbs":31}},"shortfall":null,"absences":[{"from":"2026-09-21T14:13:20.000000000Z","to":"2026-09-21T16:13:20.000000000Z"}],"calibrations":[],"forecast":null}
+    {"version":1,"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","step":null,"by":"account","unit":"wire_bytes","backends":["ebpf"],"since":"2026-09-21T14:13:20.000000000Z","written_at":"2026-09-21T14:13:20.000000000Z","kept_since":null,"lines":[{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"account","name":"shop/web","id":null,"role":null,"rx":{"wire_bytes":1500000000,"packets":1500000,"ip_bytes":1479000000,"skb_bytes":1500000000,"skb_ip_bytes":1479000000,"skbs":1500000},"tx":{"wire_bytes":27000,"packets":27,"ip_bytes":26622,"skb_bytes":27000,"skb_ip_bytes":26622,"skbs":27}},{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"account","name":"=cmd()\u001b[2J","id":null,"role":null,"rx":{"wire_bytes":3000,"packets":3,"ip_bytes":2958,"skb_bytes":3000,"skb_ip_bytes":2958,"skbs":3},"tx":{"wire_bytes":4000,"packets":4,"ip_bytes":3944,"skb_bytes":4000,"skb_ip_bytes":3944,"skbs":4}},{"from":"2026-09-21T00:00:00+00:00","to":"2026-09-23T00:00:00+00:00","kind":"nobody","name":"(nobody: no_container)","id":null,"role":null,"rx":{"wire_bytes":1000,"packets":1,"ip_bytes":986,"skb_bytes":1000,"skb_ip_bytes":986,"skbs":1},"tx":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0}}],"left_out":0,"total":{"rx":{"wire_bytes":1500004000,"packets":1500004,"ip_bytes":1479003944,"skb_bytes":1500004000,"skb_ip_bytes":1479003944,"skbs":1500004},"tx":{"wire_bytes":31000,"packets":31,"ip_bytes":30566,"skb_bytes":31000,"skb_ip_bytes":30566,"skbs":31}},"shortfall":null,"absences":[{"from":"2026-09-21T14:13:20.000000000Z","to":"2026-09-21T16:13:20.000000000Z"}],"calibrations":[],"forecast":null,"reconciliation":null}
     "#);
 }
 
@@ -116,6 +120,11 @@ fn the_schema_describes_the_document() {
         statement(By::Account, None),
         statement(By::Container, Some(Step::Day)),
         Statement { forecast: Some(Forecast { bytes: 7, days_left: 3 }), ..statement(By::Project, None) },
+        reconciled(Format::Json),
+        Statement {
+            reconciled: Some(statement(By::Scope, None).reconcile(Vec::new())),
+            ..statement(By::Project, None)
+        },
     ] {
         let document: serde_json::Value = serde_json::from_str(&shown(&statement, Format::Json)).unwrap();
         let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
@@ -124,4 +133,107 @@ fn the_schema_describes_the_document() {
         strange["lines"][0]["name"] = serde_json::Value::Null;
         assert!(!validator.is_valid(&strange));
     }
+}
+
+fn reconciled(format: Format) -> Statement {
+    let sums = [(Scope::Internet, 2_000_000, 30), (Scope::Container, 50, 50)].map(|(scope, rx, tx)| Sum {
+        start: 1_790_000_000 - 1_790_000_000 % DAY,
+        of: Key::Scope(Some(scope)),
+        amounts: PerDirection { rx: packets(rx), tx: packets(tx) },
+    });
+    let Statement { range, circumstances, .. } = statement(By::Account, None);
+    let question =
+        Question { range, step: None, boundaries: vec![range.from, range.to], by: By::Scope, top: None };
+    let circumstances = Circumstances { absences: Vec::new(), ..circumstances };
+    let mut statement = Statement::new(&question, Sums::Scopes(sums.into()), circumstances);
+    let carried = |bytes, packets| Carried { bytes, packets };
+    let card = |name: &str, since, rx, tx| Card {
+        name: name.to_owned(),
+        since: at(since),
+        carried: PerDirection { rx, tx },
+    };
+    let mut cards = vec![card("eth0", 0, carried(2_500_000_000, 2_100_000), carried(20_000, 29))];
+    if format == Format::Table {
+        cards.push(card("e\u{1b}[2J", 60, carried(0, 0), carried(1, 1)));
+    }
+    statement.reconciled = Some(statement.reconcile(cards));
+    statement
+}
+
+#[test]
+fn containers_beside_cards() {
+    insta::assert_snapshot!(shown(&reconciled(Format::Table), Format::Table), @r#"
+    2026-09-21 to 2026-09-23, wire bytes, counted by ebpf
+    SCOPE            RX        TX      TOTAL    SHARE  RX PKTS  TX PKTS
+    internet    2.00 GB  30.00 kB    2.00 GB  100.0 %  2000000       30
+    container  50.00 kB  50.00 kB  100.00 kB    0.0 %       50       50
+    TOTAL       2.00 GB  80.00 kB    2.00 GB  100.0 %  2000050       80
+    CARD                             RX         TX  RX PKTS  TX PKTS
+    eth0                        2.50 GB   20.00 kB  2100000       29
+    e\u{1b}[2J                      0 B        1 B        0        1
+    ALL CARDS                   2.50 GB   20.00 kB  2100000       30
+    containers, wire bytes      2.00 GB   30.00 kB  2000000       30
+    UNATTRIBUTED, wire bytes  500.00 MB  -10.00 kB   100000        0
+    containers, skb bytes       2.00 GB   30.00 kB  2000000       30
+    UNATTRIBUTED, skb bytes   500.00 MB  -10.00 kB   100000        0
+    containers: with internet and lan. What passes between containers, or between them and the host,
+      never comes to a card.
+    UNATTRIBUTED: the host's own programs, Docker's proxy for published ports, and containers that are
+      not counted (host network, macvlan: `dtraf stats` names them) make it more; what the firewall
+      drops behind a container, and a lan that is on this host, make it less.
+    A card's bytes have Ethernet headers and are what its driver counts: a virtual card (virtio, veth)
+      mostly skb bytes, a device mostly wire bytes, some with 4 bytes of checksum a packet. The line of
+      that unit is the one that holds.
+    e\u{1b}[2J is counted since 2026-09-21 14:14.
+    Counted since 2026-09-21 14:13; written up to 2026-09-21 14:13.
+    "#);
+}
+
+#[test]
+fn what_is_left_may_be_less_than_nothing() {
+    let document: serde_json::Value =
+        serde_json::from_str(&shown(&reconciled(Format::Json), Format::Json)).unwrap();
+    let reconciled = &document["reconciliation"];
+    assert_eq!(reconciled["carried"]["rx"]["bytes"], 2_500_000_000_u64);
+    assert_eq!(reconciled["containers"]["tx"]["wire_bytes"], 30_000);
+    assert_eq!(reconciled["unattributed"]["rx"]["wire_bytes"], 500_000_000);
+    assert_eq!(reconciled["unattributed"]["tx"]["skb_bytes"], -10_000);
+    assert_eq!(reconciled["unattributed"]["tx"]["packets"], -1);
+}
+
+#[test]
+fn what_is_not_known_beside_cards_has_no_figure() {
+    let Statement { range, circumstances, .. } = statement(By::Account, None);
+    let question =
+        Question { range, step: None, boundaries: vec![range.from, range.to], by: By::Scope, top: None };
+    let by_a_rule = Amount { frames: None, ..packets(3) };
+    let sum = Sum {
+        start: range.from,
+        of: Key::Scope(None),
+        amounts: PerDirection { rx: by_a_rule, tx: by_a_rule },
+    };
+    let circumstances = Circumstances { absences: Vec::new(), ..circumstances };
+    let mut statement = Statement::new(&question, Sums::Scopes(vec![sum]), circumstances);
+    let carried = Carried { bytes: 5_000, packets: 5 };
+    let card =
+        Card { name: "eth0".to_owned(), since: at(0), carried: PerDirection { rx: carried, tx: carried } };
+    statement.reconciled = Some(statement.reconcile(vec![card]));
+    insta::assert_snapshot!(shown(&statement, Format::Table), @r#"
+    2026-09-21 to 2026-09-23, skb IP bytes, counted by ebpf
+    SCOPE           RX       TX    TOTAL    SHARE  RX PKTS  TX PKTS
+    (unknown)  2.96 kB  2.96 kB  5.92 kB  100.0 %        3        3
+    TOTAL      2.96 kB  2.96 kB  5.92 kB  100.0 %        3        3
+    CARD                           RX       TX  RX PKTS  TX PKTS
+    eth0                      5.00 kB  5.00 kB        5        5
+    containers, wire bytes          ?        ?        ?        ?
+    UNATTRIBUTED, wire bytes        ?        ?        ?        ?
+    containers, skb bytes           ?        ?        ?        ?
+    UNATTRIBUTED, skb bytes         ?        ?        ?        ?
+    Not known (?): rules have counted, and do not look who the other end was; some of it never came to a
+      card.
+    Counted since 2026-09-21 14:13; written up to 2026-09-21 14:13.
+    "#);
+    let document =
+        describes(include_str!("../../../../docs/report.schema.json"), &shown(&statement, Format::Json));
+    assert_eq!(document["reconciliation"]["containers"], serde_json::Value::Null);
 }
