@@ -16,7 +16,7 @@ pub(crate) fn run(config: Calibrations) -> anyhow::Result<()> {
     let (now, zone) = (clock::now(), clock::zone());
     let text = match task {
         CalibrationTask::Add { bytes, from, to, counts, note, file } => {
-            let day = File::read(file.as_deref())?.cycle_day.unwrap_or(CycleDay::FIRST);
+            let day = File::read(file.as_deref())?.declared.cycle_day.unwrap_or(CycleDay::FIRST);
             let range = range(Some(&from), Some(&to), day, now, &zone)?;
             let number = Editor::open(&path)?.calibrate(range, counts, bytes, &note, now)?;
             format!("Written down as {number}; reports of that time name it.\n")

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod calibration;
 pub(crate) mod file;
+pub(crate) mod labels;
 pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod rules;

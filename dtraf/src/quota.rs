@@ -1,15 +1,18 @@
 //! `dtraf quota`: what accounts may use, and whether they use more.
 
 use anyhow::{Context as _, ensure};
+use jiff::tz::TimeZone;
 
+use crate::accounting::bill::declared::Declared;
 use crate::accounting::bill::quota::{Quota, Standing};
 use crate::clock;
 use crate::config::file::File;
 use crate::config::quota::{QuotaTask, Quotas};
-use crate::store::{Archive, Editor};
+use crate::store::{Archive, Editor, StoreError};
 use crate::terminal::print;
 use crate::view::neutral::neutral;
-use crate::view::quotas;
+use crate::view::statement::{Format, Look};
+use crate::view::{labels, quotas};
 
 /// Not a failure, but what was asked: an exit status of its own says so.
 #[derive(Debug, thiserror::Error)]
@@ -24,34 +27,50 @@ pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
         QuotaTask::Set { account, quota, day } => {
             let cycle_day = match day {
                 Some(day) => day,
-                None => File::read(file.as_deref())?.cycle_day.unwrap_or(quota.cycle_day),
+                None => File::read(file.as_deref())?.declared.cycle_day.unwrap_or(quota.cycle_day),
             };
             let quota = Quota { cycle_day, ..quota };
             Editor::open(&path)?.set_quota(&account, &quota)?;
             format!("{} has a quota of {} bytes in each cycle.\n", neutral(&account), quota.bytes)
         }
         QuotaTask::List(look) => {
-            let declared = File::read(file.as_deref())?.quotas;
-            quotas::list(&Archive::open(&path)?.standings(None, &declared, now, &zone)?, &look, &zone)
+            let declared = File::read(file.as_deref())?.declared;
+            let archive = Archive::open(&path)?;
+            listed(&archive, &archive.standings(None, &declared, now, &zone)?, &declared, &look, &zone)?
         }
         QuotaTask::Remove { account } => {
             let is_gone = Editor::open(&path)?.remove_quota(&account)?;
             ensure!(
                 is_gone,
-                "`{account}` has no quota that was set: see `dtraf quota list`, and the configuration"
+                "`{account}` has no quota that was set: see `dtraf quota list`; what the configuration or a label says is to be changed there"
             );
             format!("{} has no quota any more.\n", neutral(&account))
         }
         QuotaTask::Check { accounts, look } => {
-            let declared = File::read(file.as_deref())?.quotas;
+            let declared = File::read(file.as_deref())?.declared;
             let archive = Archive::open(&path)?;
             let chosen = archive.accounts(&accounts)?;
             let mut standings = archive.standings(chosen.as_deref(), &declared, now, &zone)?;
             standings.retain(Standing::is_over);
             over.extend(standings.iter().map(|standing| standing.account.clone()));
-            quotas::list(&standings, &look, &zone)
+            listed(&archive, &standings, &declared, &look, &zone)?
         }
     };
     print(&text).context("write to standard output")?;
     if over.is_empty() { Ok(()) } else { Err(OverQuota(over).into()) }
+}
+
+/// With what labels say in vain. A list of values has no place for it.
+fn listed(
+    archive: &Archive,
+    standings: &[Standing],
+    declared: &Declared,
+    look: &Look,
+    zone: &TimeZone,
+) -> Result<String, StoreError> {
+    let troubles = archive.terms(declared)?.troubles;
+    if look.format == Format::Csv {
+        labels::tell(&troubles);
+    }
+    Ok(quotas::list(standings, &troubles, look, zone))
 }

@@ -1,7 +1,5 @@
 //! `dtraf report`: what the ledger says of a time.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 
@@ -15,11 +13,12 @@ use crate::accounting::statement::{By, Calibration, Circumstances, Question, Sta
 use crate::clock;
 use crate::config::file::File;
 use crate::config::report::Report;
-use crate::store::{Archive, Selection, StoreError};
+use crate::store::{Archive, Everybody, Selection};
 use crate::terminal::print;
 use crate::view::bill::Invoice;
-use crate::view::statement::render;
-use crate::view::{bill, resets};
+use crate::view::neutral::neutral;
+use crate::view::statement::{Format, render};
+use crate::view::{bill, labels, resets};
 
 pub(crate) fn run(config: &Report) -> anyhow::Result<()> {
     let (now, zone) = (clock::now(), clock::zone());
@@ -52,7 +51,7 @@ struct Asked {
 
 impl Asked {
     fn new(config: &Report, file: &File, now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
-        let day = config.cycle_day.or(file.cycle_day).unwrap_or(CycleDay::FIRST);
+        let day = config.cycle_day.or(file.declared.cycle_day).unwrap_or(CycleDay::FIRST);
         let range = range(config.from.as_deref(), config.to.as_deref(), day, now, &zone)?;
         let step = config.step.map(|lines| lines.step(day));
         let boundaries = boundaries(range, step, &zone)?;
@@ -94,9 +93,14 @@ impl Asked {
     }
 
     fn bill(self, config: &Report, file: File, terms: &Terms) -> anyhow::Result<String> {
-        let File { currency, mut tariff, .. } = file;
-        tariff.host = over(tariff.host, terms);
-        let tariff = self.by_name(tariff)?;
+        let File { currency, declared, .. } = file;
+        let Everybody { accounts, strangers, troubles, .. } = self.archive.terms(&declared)?;
+        for key in strangers {
+            log::warn!("the configuration has terms for `{}`: the ledger has no such account", neutral(&key));
+        }
+        let accounts = accounts.into_iter().map(|(name, account)| (name, account.terms)).collect();
+        // What is said now goes before what is written down.
+        let tariff = Tariff { host: terms.clone().or(declared.host), accounts };
         let sums = self.archive.by_holder_and_scope(&self.selection)?;
         let mut bill = Bill::new(&self.question, &tariff, sums);
         if self.selection.accounts.is_some() {
@@ -114,22 +118,12 @@ impl Asked {
             currency: currency.as_deref(),
             circumstances: &self.circumstances,
             forecast,
+            troubles: &troubles,
         };
-        Ok(bill::render(&invoice, &config.look, &self.zone))
-    }
-
-    /// Terms may be written down for any of an account's keys.
-    fn by_name(&self, tariff: Tariff) -> Result<Tariff, StoreError> {
-        let Tariff { host, accounts } = tariff;
-        let mut named = BTreeMap::new();
-        for (key, terms) in accounts {
-            if let Some(name) = self.archive.name_of(&key)? {
-                named.insert(name, terms);
-            } else {
-                log::warn!("the configuration has terms for `{key}`: the ledger has no such account");
-            }
+        if config.look.format == Format::Csv {
+            labels::tell(&troubles);
         }
-        Ok(Tariff { host, accounts: named })
+        Ok(bill::render(&invoice, &config.look, &self.zone))
     }
 
     /// Of the cycle that is under way.
@@ -138,16 +132,6 @@ impl Asked {
         let is_running = Range { from, to } == cycle(self.day, self.now, &self.zone)?;
         let since = self.circumstances.since.filter(|_| is_running);
         Ok(since.and_then(|since| forecast(used, self.question.range, since, self.now)))
-    }
-}
-
-/// What is said now goes before what is written down.
-fn over(written: Terms, said: &Terms) -> Terms {
-    Terms {
-        counts: said.counts.or(written.counts),
-        scopes: said.scopes.clone().or(written.scopes),
-        price: said.price.or(written.price),
-        allowance: said.allowance.or(written.allowance),
     }
 }
 

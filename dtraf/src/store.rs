@@ -18,7 +18,7 @@ mod write;
 pub(crate) use self::edit::Editor;
 pub(crate) use self::error::StoreError;
 pub(crate) use self::open::{Store, remove};
-pub(crate) use self::read::{Archive, Selection};
+pub(crate) use self::read::{Archive, Everybody, Selection};
 pub(crate) use self::recover::{GoesOn, Recovered, Recovery, recover};
 pub(crate) use self::resume::Epoch;
 pub(crate) use self::write::{Calendar, Retention};

@@ -11,7 +11,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::kept::Kept;
 use crate::accounting::report::Report;
-use crate::accounting::statement::period::CycleDay;
 use crate::clock;
 use crate::config::Top;
 use crate::config::file::File;
@@ -115,9 +114,7 @@ impl Books {
         if written.is_none() || written == self.seen {
             return Ok(None);
         }
-        let File { cycle_day, quotas, .. } = &self.settings;
-        let day = cycle_day.unwrap_or(CycleDay::FIRST);
-        let kept = archive.kept(day, quotas, clock::now(), &clock::zone())?;
+        let kept = archive.kept(&self.settings.declared, clock::now(), &clock::zone())?;
         self.seen = written;
         Ok(Some(kept))
     }

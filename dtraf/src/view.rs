@@ -5,6 +5,7 @@ pub(crate) mod bill;
 pub(crate) mod calibrations;
 pub(crate) mod doctor;
 pub(crate) mod json;
+pub(crate) mod labels;
 mod listing;
 pub(crate) mod names;
 pub(crate) mod neutral;

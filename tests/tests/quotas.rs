@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::audited;
 use dtraf_tests::ledger::Ledger;
 use dtraf_tests::{Dtraf, Lab, eventually};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -120,5 +121,89 @@ fn a_hook_is_run_once_for_each_threshold_and_check_says_who_is_over() -> Result<
         );
     }
     ensure!(dtraf.end(&["quota", "set", name, "much", &db])?.status.code() == Some(2), "much is no size");
+    Ok(())
+}
+
+#[test]
+fn labels_say_what_an_account_may_use_when_their_container_is_gone() -> Result<()> {
+    let lab = Lab::start()?;
+    let (dtraf, ledger) = (Dtraf::new(&lab)?, Ledger::new()?);
+    let db = ledger.option();
+    let json = |command: &[&str]| -> Result<Value> {
+        let ended = dtraf.end(&[command, &["--format=json", &db]].concat())?;
+        let text = ended.lines.concat();
+        serde_json::from_str(&text).with_context(|| format!("read what {command:?} printed: {ended:?}"))
+    };
+    let mut running = dtraf.start(&["run", "--headless", "--flush=200ms", &db])?;
+    let owned = lab.path("/run/owned");
+    let container = lab
+        .container("limited")
+        .label("dtraf.account=customer 7")
+        .label("dtraf.quota=100kB")
+        .label("dtraf.quota-at=50,90")
+        .label("dtraf.counts=tx")
+        .label("dtraf.price=1000")
+        .label("dtraf.allowance=a lot\u{1b}[2J")
+        .label("dtraf.quota-hook=touch /run/owned")
+        .start()?;
+    eventually("it to be counted", LIMIT, || Ok(audited(&dtraf, &container).ok().map(drop)))?;
+    let _server = container.place()?.serve_tcp(7000)?;
+    lab.host().tcp(SocketAddr::new(container.address("bridge")?, 7000), 10, 300_000)?;
+    // What is used is what the kernel has.
+    let used = eventually("the quota to say what the kernel has", LIMIT, || {
+        let list = json(&["quota", "list"])?;
+        let kernel = audited(&dtraf, &container)?.total.tx.wire_bytes;
+        Ok((list["quotas"][0]["used_bytes"].as_u64() == Some(kernel)).then_some(kernel))
+    })?;
+    ensure!(used > 300_000, "{used}");
+    container.remove()?;
+    eventually("both thresholds to be told of", LIMIT, || {
+        Ok((ledger.number("SELECT count(*) FROM crossing")? == 2).then_some(()))
+    })?;
+    let told = running.process.stop(Signal::TERM, LIMIT)?.success()?.errors;
+    for words in [
+        "customer 7 has used 50 % of its quota",
+        "customer 7 has used 90 % of its quota",
+        "limited's label dtraf.allowance is left aside",
+        "limited's label dtraf.quota-hook is left aside: a hook is a command, and no label chooses one",
+    ] {
+        ensure!(told.matches(words).count() == 1, "{words}: {told}");
+    }
+    ensure!(!told.contains('\u{1b}'), "{told:?}");
+    ensure!(!owned.exists(), "a label has chosen what is run");
+
+    // Nobody asks Docker any more.
+    let list = json(&["quota", "list"])?;
+    let quota = &list["quotas"][0];
+    ensure!(quota["account"] == "customer 7" && quota["source"] == "label", "{list}");
+    ensure!(quota["quota_bytes"] == 100_000 && quota["hook"].is_null(), "{list}");
+    ensure!(quota["thresholds"].as_array().is_some_and(|it| it.len() == 2 && it[0] == 50), "{list}");
+    let troubles = list["label_troubles"].as_array().context("troubles")?;
+    ensure!(troubles.len() == 2, "{list}");
+    let table = dtraf.run(&["quota", "list", &db])?;
+    ensure!(
+        table.contains("limited's label dtraf.allowance is left aside: `a lot\\u{1b}[2J` is no number"),
+        "{table}"
+    );
+    ensure!(dtraf.end(&["quota", "check", &db])?.status.code() == Some(3), "it is over");
+    let bill = json(&["report", "--bill"])?;
+    let line = &bill["lines"][0];
+    let billed = line["billable_bytes"].as_u64().context("bytes")?;
+    ensure!(line["counts"] == "tx" && billed >= used && line["price"] == "1000", "{bill}");
+    ensure!(bill["label_troubles"].as_array().is_some_and(|troubles| troubles.len() == 2), "{bill}");
+
+    // What is written down goes before that, and what was set before either.
+    let place = tempfile::tempdir().context("make a place for a configuration")?;
+    let file = place.path().join("config.toml");
+    fs::write(&file, "[account.\"customer 7\"]\nquota = \"1GB\"\n").context("write a configuration")?;
+    let config = format!("--config={}", file.display());
+    for (source, bytes) in [("config", 1_000_000_000), ("set", 5_000)] {
+        if source == "set" {
+            dtraf.run(&["quota", "set", "customer 7", "5kB", &db])?;
+        }
+        let list = json(&["quota", "list", &config])?;
+        let quota = &list["quotas"][0];
+        ensure!(quota["source"] == source && quota["quota_bytes"] == bytes, "{list}");
+    }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! The host has a rule, by which its provider bills it; each account has one, by which the host's owner bills others. What an
 //! account's own terms leave open is as the host's say, but for the allowance: that is the whole host's.
 
+pub(crate) mod declared;
+pub(crate) mod label;
 pub(crate) mod quota;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -122,11 +122,11 @@ pub(crate) struct InvalidSize {
     reason: String,
 }
 
-pub(super) fn percent(text: &str) -> Result<u32, InvalidPercent> {
+pub(crate) fn percent(text: &str) -> Result<u32, InvalidPercent> {
     text.trim_end_matches('%').parse().ok().filter(|percent| *percent > 0).ok_or(InvalidPercent)
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write whole per cent, from 1 on: 80")]
 pub(crate) struct InvalidPercent;
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use super::quota::hook;
-use crate::accounting::bill::quota::{Quota, THRESHOLDS};
-use crate::accounting::bill::{Tariff, Terms};
+use crate::accounting::bill::Terms;
+use crate::accounting::bill::declared::{AccountTerms, Declared};
 use crate::accounting::statement::period::CycleDay;
 use crate::cli::report::{CountsChoice, ScopeChoice};
 use crate::cli::values::{price, size};
@@ -25,12 +25,9 @@ const USUAL: &str = "/etc/dtraf/config.toml";
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct File {
-    pub(crate) cycle_day: Option<CycleDay>,
+    pub(crate) declared: Declared,
     /// Behind every sum of money.
     pub(crate) currency: Option<String>,
-    pub(crate) tariff: Tariff,
-    /// By account, or by one of its keys.
-    pub(crate) quotas: BTreeMap<String, Quota>,
     pub(crate) retention: Retention,
 }
 
@@ -106,20 +103,15 @@ impl File {
     fn parse(text: &str, path: &Path) -> Result<Self, FileError> {
         let Written { cycle_day, currency, host, account, retention } =
             toml::from_str(text).map_err(|error| FileError::at(&error, text, path))?;
-        let mut tariff = Tariff { host: host.into(), accounts: BTreeMap::new() };
-        let mut quotas = BTreeMap::new();
-        for (name, written) in account {
-            let (terms, quota) = written.parts(&tariff.host, cycle_day.unwrap_or(CycleDay::FIRST));
-            quotas.extend(quota.map(|quota| (name.clone(), quota)));
-            tariff.accounts.insert(name, terms);
-        }
+        let accounts = account.into_iter().map(|(name, written)| (name, written.into())).collect();
+        let declared = Declared { cycle_day, host: host.into(), accounts };
         let usual = Retention::default();
         let retention = Retention {
             five_minutes: retention.five_minutes.unwrap_or(usual.five_minutes),
             hours: retention.hours.unwrap_or(usual.hours),
             days: retention.days.unwrap_or(usual.days),
         };
-        Ok(Self { cycle_day, currency, tariff, quotas, retention })
+        Ok(Self { declared, currency, retention })
     }
 }
 
@@ -134,23 +126,12 @@ impl FileError {
     }
 }
 
-impl WrittenAccount {
-    /// The quota counts what is billed.
-    fn parts(self, host: &Terms, cycle_day: CycleDay) -> (Terms, Option<Quota>) {
-        let Self { counts, scopes, price, allowance, quota, quota_at, quota_hook } = self;
-        let terms = Terms::from(WrittenTerms { counts, scopes, price, allowance });
-        let quota = quota.map(|bytes| Quota {
-            bytes,
-            counts: terms.counts.or(host.counts).unwrap_or_default(),
-            scopes: terms.scopes.clone().or_else(|| host.scopes.clone()),
-            cycle_day,
-            thresholds: quota_at.map_or_else(
-                || BTreeSet::from(THRESHOLDS),
-                |percents| percents.into_iter().map(NonZeroU32::get).collect(),
-            ),
-            hook: quota_hook,
-        });
-        (terms, quota)
+impl From<WrittenAccount> for AccountTerms {
+    fn from(written: WrittenAccount) -> Self {
+        let WrittenAccount { counts, scopes, price, allowance, quota, quota_at, quota_hook } = written;
+        let quota_at = quota_at.map(|percents| percents.into_iter().map(NonZeroU32::get).collect());
+        let terms = WrittenTerms { counts, scopes, price, allowance }.into();
+        Self { terms, quota, quota_at, quota_hook }
     }
 }
 
@@ -207,6 +188,7 @@ mod tests {
 
     use super::*;
     use crate::accounting::bill::Counts;
+    use crate::accounting::bill::quota::{Quota, THRESHOLDS};
 
     fn parse(text: &str) -> Result<File, FileError> {
         File::parse(text, Path::new("/etc/dtraf/config.toml"))
@@ -220,9 +202,10 @@ mod tests {
              [account.db]\ncounts = \"rx\"\nquota = \"1MB\"\n[retention]\ndays = \"300days\"\n",
         )
         .unwrap();
-        assert_eq!(file.cycle_day, Some(CycleDay::new(15).unwrap()));
+        let Declared { cycle_day, host, accounts } = &file.declared;
+        assert_eq!(*cycle_day, Some(CycleDay::new(15).unwrap()));
         assert_eq!(
-            file.tariff.host,
+            *host,
             Terms {
                 counts: Some(Counts::Tx),
                 scopes: Some(BTreeSet::from([Scope::Internet])),
@@ -230,7 +213,7 @@ mod tests {
                 allowance: Some(1_500_000_000_000),
             }
         );
-        assert_eq!(file.tariff.accounts["shop/web"].price, Some("0.05".parse().unwrap()));
+        assert_eq!(accounts["shop/web"].terms.price, Some("0.05".parse().unwrap()));
         let quota = Quota {
             bytes: 2_000_000,
             counts: Counts::Tx,
@@ -239,11 +222,12 @@ mod tests {
             thresholds: BTreeSet::from([50]),
             hook: Some(vec!["tell".to_owned(), "all of them".to_owned()]),
         };
-        assert_eq!(file.quotas["shop/web"], quota);
+        let declared = |account: &str| accounts[account].quota(host, *cycle_day);
+        assert_eq!(declared("shop/web"), Some(quota.clone()));
         let thresholds = BTreeSet::from(THRESHOLDS);
         assert_eq!(
-            file.quotas["db"],
-            Quota { bytes: 1_000_000, counts: Counts::Rx, thresholds, hook: None, ..quota }
+            declared("db"),
+            Some(Quota { bytes: 1_000_000, counts: Counts::Rx, thresholds, hook: None, ..quota })
         );
         assert_eq!(
             file.retention,

@@ -2,6 +2,7 @@
 
 mod calendar;
 mod disk;
+mod labels;
 mod recovery;
 mod thresholds;
 

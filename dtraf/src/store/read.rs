@@ -7,12 +7,14 @@ mod cards;
 mod kept;
 mod quotas;
 mod register;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, params};
 
+pub(crate) use self::terms::Everybody;
 use super::account;
 use super::amounts::{Columns, list, read};
 use super::error::StoreError;

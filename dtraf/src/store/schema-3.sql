@@ -1,4 +1,5 @@
 -- The ledger, layout 3: what the host's network cards have carried, whoever it was for.
+-- Kinds of `attribute` are also those labels of a container that say what its account is billed and may use, by their names.
 
 CREATE TABLE card (
     id       INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 
 use super::json::line as one_line;
+use super::labels::{self, TroubleObject};
 use super::listing::{in_columns, number, say, text};
 use super::names::{self, rfc3339};
 use super::statement::csv::{cell, written};
@@ -15,6 +16,7 @@ use super::table::layout::{Cell, Column, Line as Row, Tone};
 use crate::accounting::bill::{Bill, Counts, Line, Rule};
 use crate::accounting::statement::Circumstances;
 use crate::accounting::statement::forecast::Forecast;
+use crate::config::labels::Trouble;
 
 const VERSION: u32 = 1;
 
@@ -28,6 +30,8 @@ pub(crate) struct Invoice<'a> {
     pub(crate) circumstances: &'a Circumstances,
     /// Of the host, where the time is a cycle that is under way.
     pub(crate) forecast: Option<Forecast>,
+    /// Labels that do not hold.
+    pub(crate) troubles: &'a [Trouble],
 }
 
 #[derive(Serialize)]
@@ -44,6 +48,7 @@ struct Document<'a> {
     written_at: Option<String>,
     calibrations: Vec<CalibrationObject<'a>>,
     forecast_bytes: Option<u64>,
+    label_troubles: Vec<TroubleObject<'a>>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +90,7 @@ pub(crate) fn render(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> Str
                 written_at: circumstances.written_at.map(rfc3339),
                 calibrations: circumstances.calibrations.iter().map(|said| calibration(said, zone)).collect(),
                 forecast_bytes: invoice.forecast.map(|forecast| forecast.bytes),
+                label_troubles: labels::objects(invoice.troubles),
             })
         }
         Format::Csv => {
@@ -165,6 +171,7 @@ fn rendered(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> String {
                 .to_owned(),
         );
     }
+    notes.extend(invoice.troubles.iter().map(labels::told));
     if let Some(forecast) = invoice.forecast {
         let (bytes, days) = (look.units.bytes(forecast.bytes), forecast.days_left);
         notes.push(format!("At this rate the host comes to {bytes}; {days} days are left."));

@@ -9,6 +9,7 @@ use dtraf_common::packet::protocol as number;
 use crate::accounting::amount::Unit;
 use crate::accounting::attribution::{Reason, Uncounted};
 use crate::accounting::bill::Counts;
+use crate::accounting::bill::quota::Source;
 use crate::accounting::blind::BlindSpot;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::inventory::PublishedPort;
@@ -29,6 +30,15 @@ pub(crate) fn hook(hook: HookKind) -> &'static str {
         HookKind::Tc(TcHook::Clsact) => "clsact",
         HookKind::DockerUser => "docker_user",
         HookKind::NftForward => "nft_forward",
+    }
+}
+
+/// Who says what a quota is.
+pub(crate) fn source(source: Source) -> &'static str {
+    match source {
+        Source::Set => "set",
+        Source::Config => "config",
+        Source::Label => "label",
     }
 }
 

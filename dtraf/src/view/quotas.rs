@@ -4,7 +4,8 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::json::line as one_line;
-use super::listing::{in_columns, number, text};
+use super::labels::{self, TroubleObject};
+use super::listing::{in_columns, number, say, text};
 use super::names;
 use super::neutral::neutral;
 use super::statement::csv::{cell, written};
@@ -12,6 +13,7 @@ use super::statement::table::civil;
 use super::statement::{Format, Look, moment};
 use super::table::layout::{Cell, Line, Tone};
 use crate::accounting::bill::quota::Standing;
+use crate::config::labels::Trouble;
 
 const VERSION: u32 = 1;
 
@@ -19,6 +21,7 @@ const VERSION: u32 = 1;
 struct Document<'a> {
     version: u32,
     quotas: Vec<QuotaObject<'a>>,
+    label_troubles: Vec<TroubleObject<'a>>,
 }
 
 /// A quota in the cycle that is under way, for programs.
@@ -36,9 +39,10 @@ pub(crate) struct QuotaObject<'a> {
     pub(crate) cycle_to: String,
     thresholds: Vec<u32>,
     hook: Option<&'a [String]>,
+    source: &'static str,
 }
 
-const TITLES: [&str; 10] = [
+const TITLES: [&str; 11] = [
     "account",
     "quota_bytes",
     "used_bytes",
@@ -49,6 +53,7 @@ const TITLES: [&str; 10] = [
     "scopes",
     "cycle_from",
     "cycle_to",
+    "source",
 ];
 
 /// A threshold that was passed, for hooks.
@@ -72,9 +77,8 @@ impl<'a> Passed<'a> {
 }
 
 /// These quotas, as text that ends with a line feed.
-pub(crate) fn list(standings: &[Standing], look: &Look, zone: &TimeZone) -> String {
+pub(crate) fn list(standings: &[Standing], troubles: &[Trouble], look: &Look, zone: &TimeZone) -> String {
     match look.format {
-        Format::Table if standings.is_empty() => "None.\n".to_owned(),
         Format::Table => {
             let columns = [
                 text("ACCOUNT", Some(10), None),
@@ -85,20 +89,27 @@ pub(crate) fn list(standings: &[Standing], look: &Look, zone: &TimeZone) -> Stri
                 text("COUNTS", None, Some(4)),
                 text("UNTIL", None, Some(3)),
                 text("HOOK AT", None, Some(5)),
+                text("SOURCE", None, Some(6)),
             ];
             let rows: Vec<_> = standings.iter().map(|standing| row(standing, look, zone)).collect();
-            in_columns(&columns, &rows, look)
+            let mut out =
+                if rows.is_empty() { "None.\n".to_owned() } else { in_columns(&columns, &rows, look) };
+            for trouble in troubles {
+                say(&mut out, Tone::Warning, &labels::told(trouble), look);
+            }
+            out
         }
         Format::Json => one_line(&Document {
             version: VERSION,
             quotas: standings.iter().map(|standing| object(standing, zone)).collect(),
+            label_troubles: labels::objects(troubles),
         }),
         Format::Csv => written(&TITLES, standings.iter().map(|standing| record(standing, zone))),
     }
 }
 
 fn object<'a>(standing: &'a Standing, zone: &TimeZone) -> QuotaObject<'a> {
-    let Standing { account, quota, cycle, used } = standing;
+    let Standing { account, quota, source, cycle, used } = standing;
     QuotaObject {
         account,
         quota_bytes: quota.bytes,
@@ -112,11 +123,12 @@ fn object<'a>(standing: &'a Standing, zone: &TimeZone) -> QuotaObject<'a> {
         cycle_to: moment(cycle.to, zone),
         thresholds: quota.thresholds.iter().copied().collect(),
         hook: quota.hook.as_deref(),
+        source: names::source(*source),
     }
 }
 
 fn row(standing: &Standing, look: &Look, zone: &TimeZone) -> Line {
-    let QuotaObject { counts, scopes, thresholds, hook, .. } = object(standing, zone);
+    let QuotaObject { counts, scopes, thresholds, hook, source, .. } = object(standing, zone);
     let known = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| look.units.bytes(bytes));
     let thresholds: Vec<_> = thresholds.iter().map(|percent| format!("{percent} %")).collect();
     let cells = [
@@ -128,13 +140,14 @@ fn row(standing: &Standing, look: &Look, zone: &TimeZone) -> Line {
         scopes.map_or_else(|| counts.to_owned(), |scopes| format!("{counts}, {}", scopes.join(" "))),
         civil(standing.cycle.to, zone),
         hook.map_or_else(|| "-".to_owned(), |_| thresholds.join(", ")),
+        source.to_owned(),
     ];
     let tone = if standing.is_over() { Tone::Warning } else { Tone::Plain };
     Line { cells: cells.map(Cell::Text).into(), remark: None, tone }
 }
 
 fn record(standing: &Standing, zone: &TimeZone) -> Vec<String> {
-    let QuotaObject { counts, scopes, cycle_from, cycle_to, is_over, .. } = object(standing, zone);
+    let QuotaObject { counts, scopes, cycle_from, cycle_to, is_over, source, .. } = object(standing, zone);
     let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
     vec![
         cell(neutral(&standing.account).into_owned()),
@@ -147,6 +160,7 @@ fn record(standing: &Standing, zone: &TimeZone) -> Vec<String> {
         scopes.map_or_else(String::new, |scopes| scopes.join(" ")),
         cycle_from,
         cycle_to,
+        source.to_owned(),
     ]
 }
 
@@ -158,10 +172,26 @@ mod tests {
 
     use super::*;
     use crate::accounting::bill::Counts;
-    use crate::accounting::bill::quota::Quota;
+    use crate::accounting::bill::label::{SeenLabel, TermLabel};
+    use crate::accounting::bill::quota::{Quota, Source};
+    use crate::accounting::fixtures::{at, id};
     use crate::accounting::statement::period::{CycleDay, Range};
+    use crate::config::labels::{Labels, Trouble};
     use crate::view::Paint;
     use crate::view::units::Units;
+
+    fn troubles() -> Vec<Trouble> {
+        let label = |number, value: &str| SeenLabel {
+            account: "web".to_owned(),
+            id: id(number),
+            container: format!("web\u{1b}-{number}"),
+            label: TermLabel::Quota,
+            value: value.to_owned(),
+            since: at(u64::from(number)),
+            is_there: true,
+        };
+        Labels::new(vec![label(1, "much\u{1b}[2J"), label(2, "1GB"), label(3, "2GB")]).troubles
+    }
 
     fn shown(format: Format) -> String {
         let quota = |hook: Option<&str>, scopes| Quota {
@@ -172,20 +202,22 @@ mod tests {
             thresholds: BTreeSet::from([80, 100]),
             hook: hook.map(|word| vec![word.to_owned()]),
         };
-        let standing = |account: &str, quota, used| Standing {
+        let standing = |account: &str, quota, source, used| Standing {
             account: account.to_owned(),
             quota,
+            source,
             cycle: Range { from: 1_790_726_400, to: 1_793_404_800 },
             used,
         };
         let internet = Some(BTreeSet::from([Scope::Internet]));
         let standings = [
-            standing("shop/web", quota(Some("/usr/local/bin/tell"), None), Some(500_000_001)),
-            standing("=cmd()\u{1b}[2J", quota(None, None), Some(1)),
-            standing("rules", quota(None, internet), None),
+            standing("shop/web", quota(Some("/usr/local/bin/tell"), None), Source::Set, Some(500_000_001)),
+            standing("=cmd()\u{1b}[2J", quota(None, None), Source::Label, Some(1)),
+            standing("rules", quota(None, internet), Source::Config, None),
         ];
         list(
             &standings,
+            &troubles(),
             &Look { format, units: Units::Si, width: Some(100), paint: Paint::Plain },
             &TimeZone::UTC,
         )
@@ -193,22 +225,26 @@ mod tests {
 
     #[test]
     fn quotas_as_a_table() {
-        insta::assert_snapshot!(shown(Format::Table), @r"
-        ACCOUNT              QUOTA       USED    %       LEFT  COUNTS        UNTIL       HOOK AT
-        shop/web         500.00 MB  500.00 MB  100        0 B  tx            2026-10-31  80 %, 100 %
-        =cmd()\u{1b}[2J  500.00 MB        1 B    0  500.00 MB  tx            2026-10-31  -
-        rules            500.00 MB          ?    ?          ?  tx, internet  2026-10-31  -
-        ");
+        insta::assert_snapshot!(shown(Format::Table), @r#"
+        ACCOUNT              QUOTA       USED    %       LEFT  COUNTS        UNTIL       HOOK AT      SOURCE
+        shop/web         500.00 MB  500.00 MB  100        0 B  tx            2026-10-31  80 %, 100 %  set
+        =cmd()\u{1b}[2J  500.00 MB        1 B    0  500.00 MB  tx            2026-10-31  -            label
+        rules            500.00 MB          ?    ?          ?  tx, internet  2026-10-31  -            config
+        web\u{1b}-2's label dtraf.quota says `1GB`; that of web\u{1b}-3, seen later, says `2GB`, which
+          holds.
+        web\u{1b}-1's label dtraf.quota is left aside: `much\u{1b}[2J` is no number of bytes (invalid digit
+          found in string); write 500GB or 1.5TiB.
+        "#);
     }
 
     #[test]
     fn quotas_as_comma_separated_values() {
-        insta::assert_snapshot!(shown(Format::Csv), @r"
-        account,quota_bytes,used_bytes,left_bytes,percent,is_over,counts,scopes,cycle_from,cycle_to
-        shop/web,500000000,500000001,0,100,true,tx,,2026-09-30T00:00:00+00:00,2026-10-31T00:00:00+00:00
-        '=cmd()\u{1b}[2J,500000000,1,499999999,0,false,tx,,2026-09-30T00:00:00+00:00,2026-10-31T00:00:00+00:00
-        rules,500000000,,,,false,tx,internet,2026-09-30T00:00:00+00:00,2026-10-31T00:00:00+00:00
-        ");
+        insta::assert_snapshot!(shown(Format::Csv), @r#"
+        account,quota_bytes,used_bytes,left_bytes,percent,is_over,counts,scopes,cycle_from,cycle_to,source
+        shop/web,500000000,500000001,0,100,true,tx,,2026-09-30T00:00:00+00:00,2026-10-31T00:00:00+00:00,set
+        '=cmd()\u{1b}[2J,500000000,1,499999999,0,false,tx,,2026-09-30T00:00:00+00:00,2026-10-31T00:00:00+00:00,label
+        rules,500000000,,,,false,tx,internet,2026-09-30T00:00:00+00:00,2026-10-31T00:00:00+00:00,config
+        "#);
     }
 
     #[test]

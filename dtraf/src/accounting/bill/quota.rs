@@ -27,11 +27,21 @@ pub(crate) struct Quota {
     pub(crate) hook: Option<Vec<String>>,
 }
 
+/// Who says what a quota is. Each goes before those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `dtraf quota set`.
+    Set,
+    Config,
+    Label,
+}
+
 /// A quota in the cycle that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) account: String,
     pub(crate) quota: Quota,
+    pub(crate) source: Source,
     pub(crate) cycle: Range,
     /// Billable bytes. `None` where it is not known who the other ends were, and the quota asks.
     pub(crate) used: Option<u64>,
@@ -94,7 +104,13 @@ mod tests {
             thresholds: BTreeSet::from([80, 100]),
             hook: None,
         };
-        Standing { account: "web".to_owned(), quota, cycle: Range { from: 0, to: 1 }, used }
+        Standing {
+            account: "web".to_owned(),
+            quota,
+            source: Source::Set,
+            cycle: Range { from: 0, to: 1 },
+            used,
+        }
     }
 
     #[test]

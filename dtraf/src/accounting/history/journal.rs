@@ -10,6 +10,7 @@ use super::account::{AccountKey, project};
 use super::key::{Key, amounts};
 use crate::accounting::amount::{Amount, Delta, PerDirection};
 use crate::accounting::attribution::Owner;
+use crate::accounting::bill::label::TermLabel;
 use crate::accounting::card::CardReading;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, Inventory};
@@ -107,6 +108,8 @@ pub(crate) struct Circumstances {
     pub(crate) project: Option<String>,
     /// Network and address.
     pub(crate) addresses: Vec<(String, String)>,
+    /// What it says its account is billed, and may use.
+    pub(crate) labels: Vec<(TermLabel, String)>,
 }
 
 /// What may change of a meter without a packet.
@@ -336,6 +339,7 @@ impl Described {
                 image: container.image.clone(),
                 project: project(&container.labels).map(str::to_owned),
                 addresses: addresses.collect(),
+                labels: TermLabel::among(&container.labels),
             }),
         }
     }

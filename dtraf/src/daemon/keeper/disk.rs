@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::labels::Told;
 use super::{Keeping, Showing, WhenDamaged, chain, recovery, thresholds};
 use crate::accounting::card::CardReading;
 use crate::accounting::history::journal::{Batch, Resumed, Sequence};
 use crate::accounting::kept::Kept;
-use crate::accounting::statement::period::CycleDay;
 use crate::clock;
 use crate::config::file::{File, FileError};
 use crate::links::Cards;
@@ -88,11 +88,18 @@ fn settings(keeping: &Keeping) -> Result<File, FileError> {
 }
 
 fn serve(mut disk: Disk, asked: &Receiver<Request>, answers: &UnboundedSender<Answer>) {
+    let mut told = Told::default();
     while let Ok(request) = asked.recv() {
-        let is_write = matches!(request, Request::Write(..));
+        let described = match &request {
+            Request::Write(batch, _) => Some(!batch.containers.is_empty()),
+            Request::Resume | Request::Sequence => None,
+        };
         let answer = disk.answer(request);
-        if is_write && answer.trouble.is_none() {
-            thresholds::look(&disk.keeping.path, &disk.settings.quotas);
+        if let (Some(is_news), None) = (described, &answer.trouble) {
+            if is_news {
+                told.look(&disk.keeping.path, &disk.settings.declared);
+            }
+            thresholds::look(&disk.keeping.path, &disk.settings.declared);
         }
         if answers.send(answer).is_err() {
             return;
@@ -118,10 +125,8 @@ impl Disk {
             return None;
         }
         let archive = Archive::open(&self.keeping.path);
-        let kept = archive.and_then(|archive| {
-            let File { cycle_day, quotas, .. } = &self.settings;
-            archive.kept(cycle_day.unwrap_or(CycleDay::FIRST), quotas, clock::now(), &clock::zone())
-        });
+        let kept =
+            archive.and_then(|archive| archive.kept(&self.settings.declared, clock::now(), &clock::zone()));
         kept.inspect_err(|error| log::warn!("the live view cannot say what the ledger has: {}", chain(error)))
             .ok()
             .map(Box::new)

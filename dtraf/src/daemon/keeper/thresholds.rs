@@ -3,7 +3,6 @@
 //! A threshold that was passed is written down before its hook is started: a hook is run at most once in a cycle, and not at all
 //! if dtraf is killed in between.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
@@ -14,9 +13,11 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, setpriority_process};
 
 use super::chain;
-use crate::accounting::bill::quota::{Quota, Standing};
+use crate::accounting::bill::declared::Declared;
+use crate::accounting::bill::quota::Standing;
 use crate::clock;
 use crate::store::{Archive, Editor, StoreError};
+use crate::view::neutral::neutral;
 use crate::view::quotas::Passed;
 
 /// How long a hook may run.
@@ -24,15 +25,15 @@ const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks at all quotas, once something was written. What goes wrong is told, and tried again after the next batch.
-pub(super) fn look(path: &Path, declared: &BTreeMap<String, Quota>) {
+pub(super) fn look(path: &Path, declared: &Declared) {
     if let Err(error) = looked(path, declared) {
         log::warn!("quotas could not be looked after: {}", chain(&error));
     }
 }
 
-fn looked(path: &Path, declared: &BTreeMap<String, Quota>) -> Result<(), StoreError> {
+fn looked(path: &Path, declared: &Declared) -> Result<(), StoreError> {
     let archive = Archive::open(path)?;
-    if declared.is_empty() && !archive.has_quotas()? {
+    if !declared.has_quotas() && !archive.has_quotas()? {
         return Ok(());
     }
     let standings = archive.standings(None, declared, clock::now(), &clock::zone())?;
@@ -53,14 +54,15 @@ fn looked(path: &Path, declared: &BTreeMap<String, Quota>) -> Result<(), StoreEr
 fn tell(standing: &Standing, percent: u32) {
     let Standing { account, quota, used, .. } = standing;
     let used = used.unwrap_or_default();
-    log::warn!("{account} has used {percent} % of its quota: {used} of {} bytes", quota.bytes);
+    let name = neutral(account);
+    log::warn!("{name} has used {percent} % of its quota: {used} of {} bytes", quota.bytes);
     let Some(words) = &quota.hook else { return };
     match start(words, standing, percent) {
         Ok(child) => {
-            let (program, account) = (words[0].clone(), account.clone());
+            let (program, account) = (words[0].clone(), name.into_owned());
             std::thread::spawn(move || wait(child, &program, &account));
         }
-        Err(error) => log::warn!("the hook of {account}'s quota, `{}`, cannot be run: {error}", words[0]),
+        Err(error) => log::warn!("the hook of {name}'s quota, `{}`, cannot be run: {error}", words[0]),
     }
 }
 
@@ -125,6 +127,7 @@ mod tests {
 
     use super::*;
     use crate::accounting::bill::Counts;
+    use crate::accounting::bill::quota::{Quota, Source};
     use crate::accounting::statement::period::{CycleDay, Range};
 
     fn standing(account: String) -> Standing {
@@ -136,7 +139,7 @@ mod tests {
             thresholds: BTreeSet::from([80]),
             hook: None,
         };
-        Standing { account, quota, cycle: Range { from: 0, to: 86_400 }, used: Some(9) }
+        Standing { account, quota, source: Source::Set, cycle: Range { from: 0, to: 86_400 }, used: Some(9) }
     }
 
     fn words(words: &[&str]) -> Vec<String> {

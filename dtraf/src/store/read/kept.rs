@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::Archive;
 use crate::accounting::amount::{Amount, PerDirection};
-use crate::accounting::bill::quota::Quota;
+use crate::accounting::bill::declared::Declared;
 use crate::accounting::history::key::Part;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::kept::{Kept, KeptAccount};
@@ -19,13 +19,13 @@ impl Archive {
     /// Today and in the cycle that is under way, each account with all of its containers.
     pub(crate) fn kept(
         &self,
-        day: CycleDay,
-        declared: &BTreeMap<String, Quota>,
+        declared: &Declared,
         now: Timestamp,
         zone: &TimeZone,
     ) -> Result<Kept, StoreError> {
         let today = self.by_account_row(time("today", now, zone)?, now, zone)?;
-        let cycle = self.by_account_row(cycle(day, now, zone)?, now, zone)?;
+        let cycle =
+            self.by_account_row(cycle(declared.cycle_day.unwrap_or(CycleDay::FIRST), now, zone)?, now, zone)?;
         let quotas = self.standings(None, declared, now, zone)?;
         let percents: BTreeMap<_, _> =
             quotas.iter().map(|standing| (standing.account.as_str(), standing.percent())).collect();

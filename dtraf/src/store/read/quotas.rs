@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+use super::terms::Everybody;
 use super::{AccountRow, Archive, Selection, json_array};
 use crate::accounting::bill::Billed;
-use crate::accounting::bill::quota::{Quota, Standing};
+use crate::accounting::bill::declared::Declared;
+use crate::accounting::bill::label::TermLabel;
+use crate::accounting::bill::quota::{Quota, Source, Standing};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::{CycleDay, Range, tier};
 use crate::accounting::statement::{HolderName, Sum};
 use crate::store::StoreError;
-use crate::store::account::{self, Found};
 use crate::store::names::{counts, scope};
 
 /// A quota's row, as it is written down.
@@ -23,16 +25,17 @@ pub(crate) type Crossing = (String, i64, u32);
 impl Archive {
     /// Somebody has a quota.
     pub(crate) fn has_quotas(&self) -> Result<bool, StoreError> {
-        let found = self.rows("SELECT EXISTS (SELECT 1 FROM quota)", [], |row| row.get(0))?;
+        let text = "SELECT EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM attribute WHERE kind = ?)";
+        let found = self.rows(text, [TermLabel::Quota.name()], |row| row.get(0))?;
         Ok(found.first().copied().unwrap_or_default())
     }
 
-    /// How those of these accounts stand in the cycles that are under way; all without accounts. What is declared for an account,
-    /// by any of its keys, goes before what was set.
+    /// How those of these accounts stand in the cycles that are under way; all without accounts. What was set for an account goes
+    /// before what is declared.
     pub(crate) fn standings(
         &self,
         accounts: Option<&[AccountRow]>,
-        declared: &BTreeMap<String, Quota>,
+        declared: &Declared,
         now: Timestamp,
         zone: &TimeZone,
     ) -> Result<Vec<Standing>, StoreError> {
@@ -48,17 +51,19 @@ impl Archive {
         // Cycles that are the same are added up once.
         let mut cycles = BTreeMap::<(i64, i64), BTreeMap<String, Vec<Sum<Billed>>>>::new();
         let mut standings = Vec::new();
-        let set: Result<BTreeMap<_, _>, _> = rows.into_iter().map(|row| self.quota(row)).collect();
-        let mut quotas = set?;
-        for (key, quota) in declared {
-            let found = account::find(&self.connection, key).map_err(|source| self.failed(source))?;
-            if let Some(Found { row, name }) = found
-                && accounts.is_none_or(|chosen| chosen.contains(&AccountRow(row)))
-            {
-                quotas.insert(name, quota.clone());
+        let Everybody { accounts: terms, sources, .. } = self.terms(declared)?;
+        let mut quotas = BTreeMap::new();
+        for (account, source) in sources {
+            let quota = terms[&account].quota(&declared.host, declared.cycle_day);
+            if accounts.is_none_or(|chosen| self.account(&account).is_ok_and(|row| chosen.contains(&row))) {
+                quotas.extend(quota.map(|quota| (account, (quota, source))));
             }
         }
-        for (account, quota) in quotas {
+        for row in rows {
+            let (account, quota) = self.quota(row)?;
+            quotas.insert(account, (quota, Source::Set));
+        }
+        for (account, (quota, source)) in quotas {
             let cycle = quota.cycle(now, zone)?;
             let sums = match cycles.entry((cycle.from, cycle.to)) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
@@ -67,7 +72,7 @@ impl Archive {
                 }
             };
             let used = quota.used(cycle, sums.get(&account).cloned().unwrap_or_default());
-            standings.push(Standing { account, quota, cycle, used });
+            standings.push(Standing { account, quota, source, cycle, used });
         }
         Ok(standings)
     }

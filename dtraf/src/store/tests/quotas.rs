@@ -6,10 +6,12 @@ use dtraf_common::abi::Scope;
 
 use super::*;
 use crate::accounting::amount::{Amount, PerDirection};
-use crate::accounting::bill::Counts;
-use crate::accounting::bill::quota::{Quota, Standing};
+use crate::accounting::bill::declared::{AccountTerms, Declared};
+use crate::accounting::bill::quota::{Quota, Source, Standing};
+use crate::accounting::bill::{Counts, Terms};
 use crate::accounting::kept::Kept;
 use crate::accounting::statement::period::CycleDay;
+use crate::config::labels::Labels;
 
 fn quota(bytes: u64) -> Quota {
     Quota {
@@ -28,7 +30,10 @@ impl Bench {
     }
 
     fn standings(&self, now: Timestamp) -> Vec<Standing> {
-        Archive::open(&self.path()).unwrap().standings(None, &BTreeMap::new(), now, &TimeZone::UTC).unwrap()
+        Archive::open(&self.path())
+            .unwrap()
+            .standings(None, &Declared::default(), now, &TimeZone::UTC)
+            .unwrap()
     }
 
     /// Thresholds that are passed for the first time.
@@ -132,7 +137,7 @@ fn the_live_view_has_today_and_the_cycle_of_whole_accounts() {
     bench.flush(day(1));
     let kept = |now| {
         let archive = Archive::open(&bench.path()).unwrap();
-        archive.kept(CycleDay::FIRST, &BTreeMap::new(), now, &TimeZone::UTC).unwrap()
+        archive.kept(&Declared::default(), now, &TimeZone::UTC).unwrap()
     };
     let shown = |kept: &Kept, number| {
         let account = kept.of(id(number)).unwrap();
@@ -147,23 +152,127 @@ fn the_live_view_has_today_and_the_cycle_of_whole_accounts() {
     assert!(kept(day(1)).of(id(3)).is_none());
 }
 
-#[test]
-fn what_is_declared_goes_before_what_was_set() {
-    let mut bench = Bench::new();
-    bench.inventory = inventory([container(1, "web"), container(2, "db")]);
-    bench.count(&web(), 3, 1);
-    bench.flush(day(0));
-    bench.set("web", &quota(1));
-    Editor::open(&bench.path()).unwrap().rename("web", "customer 7").unwrap();
-    let declared: BTreeMap<_, _> =
-        [("web", 5), ("db", 6), ("unknown", 7)].map(|(key, bytes)| (key.to_owned(), quota(bytes))).into();
-    let archive = Archive::open(&bench.path()).unwrap();
-    let shown = |accounts: &[&str]| {
+fn terms(quota: u64) -> AccountTerms {
+    AccountTerms { quota: Some(quota), ..AccountTerms::default() }
+}
+
+fn labelled(number: u8, name: &str, labels: &[(&str, &str)]) -> Container {
+    let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
+    Container { labels: labels.collect(), ..container(number, name) }
+}
+
+impl Bench {
+    /// Accounts with quotas, of how many bytes, and who says so.
+    fn quotas(&self, declared: &Declared, accounts: &[&str]) -> Vec<(String, u64, Source)> {
+        let archive = Archive::open(&self.path()).unwrap();
         let names: Vec<_> = accounts.iter().map(|&name| name.to_owned()).collect();
         let chosen = archive.accounts(&names).unwrap();
-        let standings = archive.standings(chosen.as_deref(), &declared, day(0), &TimeZone::UTC).unwrap();
-        standings.into_iter().map(|standing| (standing.account, standing.quota.bytes)).collect::<Vec<_>>()
+        let standings = archive.standings(chosen.as_deref(), declared, day(0), &TimeZone::UTC).unwrap();
+        standings
+            .into_iter()
+            .map(|standing| (standing.account, standing.quota.bytes, standing.source))
+            .collect()
+    }
+
+    fn labels(&self) -> Labels {
+        let terms = Archive::open(&self.path()).unwrap().terms(&Declared::default()).unwrap();
+        Labels { accounts: terms.accounts, troubles: terms.troubles }
+    }
+}
+
+#[test]
+fn what_was_set_goes_before_what_is_declared_and_that_before_what_labels_say() {
+    let mut bench = Bench::new();
+    let quota_of = |bytes| [("dtraf.quota", bytes)];
+    bench.inventory = inventory([
+        labelled(1, "web", &quota_of("3B")),
+        labelled(2, "db", &quota_of("4B")),
+        labelled(3, "cache", &quota_of("5B")),
+    ]);
+    bench.count(&web(), 3, 1);
+    bench.flush(day(0));
+    assert!(Archive::open(&bench.path()).unwrap().has_quotas().unwrap());
+    bench.set("web", &quota(1));
+    Editor::open(&bench.path()).unwrap().rename("web", "customer 7").unwrap();
+    let accounts = [("web", 5), ("db", 6), ("unknown", 7)].map(|(key, bytes)| (key.to_owned(), terms(bytes)));
+    let declared = Declared { accounts: accounts.into(), ..Declared::default() };
+    let expected = |name: &str, bytes, source| (name.to_owned(), bytes, source);
+    let all = [
+        expected("cache", 5, Source::Label),
+        expected("customer 7", 1, Source::Set),
+        expected("db", 6, Source::Config),
+    ];
+    assert_eq!(bench.quotas(&declared, &[]), all);
+    assert_eq!(bench.quotas(&declared, &["db"]), all[2..]);
+    assert!(Editor::open(&bench.path()).unwrap().remove_quota("customer 7").unwrap());
+    assert_eq!(bench.quotas(&declared, &["web"]), [expected("customer 7", 5, Source::Config)]);
+    assert_eq!(bench.quotas(&Declared::default(), &["web"]), [expected("customer 7", 3, Source::Label)]);
+    let strangers = Archive::open(&bench.path()).unwrap().terms(&declared).unwrap().strangers;
+    assert_eq!(strangers, ["unknown"]);
+}
+
+#[test]
+fn each_key_is_said_by_itself() {
+    let mut bench = Bench::new();
+    let labels =
+        [("dtraf.quota", "1GB"), ("dtraf.counts", "tx"), ("dtraf.price", "0.5"), ("dtraf.quota-at", "70")];
+    bench.inventory = inventory([labelled(1, "web", &labels)]);
+    bench.flush(day(0));
+    let hook = Some(vec!["tell".to_owned()]);
+    let written = AccountTerms {
+        terms: Terms { counts: Some(Counts::Rx), ..Terms::default() },
+        quota_hook: hook.clone(),
+        ..AccountTerms::default()
     };
-    assert_eq!(shown(&[]), [("customer 7".to_owned(), 5), ("db".to_owned(), 6)]);
-    assert_eq!(shown(&["db"]), [("db".to_owned(), 6)]);
+    let host = Terms { scopes: Some(BTreeSet::from([Scope::Internet])), ..Terms::default() };
+    let accounts = BTreeMap::from([("web".to_owned(), written)]);
+    let declared = Declared { cycle_day: Some(CycleDay::new(7).unwrap()), host, accounts };
+    let archive = Archive::open(&bench.path()).unwrap();
+    let standing = archive.standings(None, &declared, day(0), &TimeZone::UTC).unwrap().remove(0);
+    let expected = Quota {
+        bytes: 1_000_000_000,
+        counts: Counts::Rx,
+        scopes: Some(BTreeSet::from([Scope::Internet])),
+        cycle_day: CycleDay::new(7).unwrap(),
+        thresholds: BTreeSet::from([70]),
+        hook,
+    };
+    assert_eq!((standing.quota, standing.source), (expected, Source::Label));
+    assert_eq!(archive.terms(&declared).unwrap().accounts["web"].terms.price, "0.5".parse().ok());
+}
+
+#[test]
+fn a_label_outlives_its_container_until_that_is_made_anew() {
+    let mut bench = Bench::new();
+    let customer = ("dtraf.account", "customer 7");
+    let quota = |bytes: &'static str| ("dtraf.quota", bytes);
+    bench.inventory =
+        inventory([labelled(1, "web", &[customer, quota("1GB")]), labelled(2, "db", &[customer])]);
+    bench.flush(day(0));
+    let held = |bench: &Bench| bench.labels().accounts.get("customer 7").and_then(|terms| terms.quota);
+    assert_eq!(held(&bench), Some(1_000_000_000));
+    // It is gone, and another of the account is there.
+    bench.inventory = inventory([labelled(2, "db", &[customer])]);
+    bench.flush(day(1));
+    assert_eq!(held(&bench), Some(1_000_000_000));
+    // Made anew it says something else, or nothing.
+    bench.inventory =
+        inventory([labelled(3, "web", &[customer, quota("2GB")]), labelled(2, "db", &[customer])]);
+    bench.flush(day(2));
+    assert_eq!((held(&bench), bench.labels().troubles), (Some(2_000_000_000), vec![]));
+    bench.inventory = inventory([labelled(4, "web", &[customer]), labelled(2, "db", &[customer])]);
+    bench.flush(day(3));
+    assert_eq!(held(&bench), None);
+    // Two that differ.
+    bench.inventory = inventory([
+        labelled(4, "web", &[customer]),
+        labelled(5, "one", &[customer, quota("5GB")]),
+        labelled(6, "two", &[customer, quota("6GB"), ("dtraf.price", "much")]),
+    ]);
+    bench.flush(day(4));
+    assert_eq!((held(&bench), bench.labels().troubles.len()), (Some(6_000_000_000), 2));
+    // What is said goes with the container to whatever account has it.
+    Editor::open(&bench.path()).unwrap().merge("customer 7", "db").unwrap_err();
+    Editor::open(&bench.path()).unwrap().rename("customer 7", "customer 8").unwrap();
+    assert_eq!(bench.labels().accounts["customer 8"].quota, Some(6_000_000_000));
 }

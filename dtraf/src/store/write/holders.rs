@@ -146,6 +146,7 @@ impl Writing<'_> {
             now.extend(circumstances.project.as_deref().map(|project| ("project", project, "")));
             let addresses = circumstances.addresses.iter();
             now.extend(addresses.map(|(network, address)| ("address", address.as_str(), network.as_str())));
+            now.extend(circumstances.labels.iter().map(|(label, value)| (label.name(), value.as_str(), "")));
         }
         let before: Vec<(i64, String, String, String)> = self
             .transaction

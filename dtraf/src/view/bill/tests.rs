@@ -63,6 +63,7 @@ fn shown(format: Format, width: usize) -> String {
         currency: Some("EUR"),
         circumstances: &circumstances,
         forecast: Some(Forecast { bytes: 4_000_000_000, days_left: 3 }),
+        troubles: &[],
     };
     let look = Look { format, units: Units::Si, width: Some(width), paint: Paint::Plain };
     render(&invoice, &look, &TimeZone::UTC)
