@@ -1,6 +1,6 @@
 //! `dtraf account` and `dtraf reset`: who is who in the ledger, and from where on it is counted.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::accounting::statement::period::time;
 use crate::clock;
@@ -26,6 +26,7 @@ pub(crate) fn run(config: Accounts) -> anyhow::Result<()> {
         AccountTask::Who { address, at, look } => {
             let time = time(&at, clock::now(), &zone)?;
             let tenants = Archive::open(&path)?.tenants(address, time)?;
+            ensure!(!tenants.is_empty(), accounts::nobody(address, time, &zone));
             accounts::who(address, time, &tenants, &look, &zone)
         }
     };

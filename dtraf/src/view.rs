@@ -88,3 +88,5 @@ pub(crate) fn render(report: &Report, view: &View) -> String {
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod schemas;

@@ -117,6 +117,12 @@ fn accounts_are_renamed_merged_reset_and_billed_while_dtraf_counts() -> Result<(
     let address = web.address("bridge")?.to_string();
     let who = books.text(&["account", "who", &address])?;
     ensure!(who.contains("customer 7") && !who.contains("shop"), "{who}");
+    for format in ["table", "json", "csv"] {
+        let command = ["account", "who", "192.0.2.1", &format!("--format={format}"), &ledger.option()];
+        let nobody = dtraf.end(&command)?;
+        ensure!(nobody.status.code() == Some(1) && nobody.lines.is_empty(), "{nobody:?}");
+        ensure!(nobody.errors.contains("nobody is known to have had 192.0.2.1 at 20"), "{nobody:?}");
+    }
 
     // One account of two.
     books.transfer(&shop, 100_000)?;

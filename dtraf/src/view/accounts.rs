@@ -107,12 +107,17 @@ pub(crate) fn list(accounts: &[Account], look: &Look, zone: &TimeZone) -> String
     }
 }
 
+/// What is said where nobody had an address.
+pub(crate) fn nobody(address: IpAddr, time: Range, zone: &TimeZone) -> String {
+    format!(
+        "nobody is known to have had {address} {}; `dtraf account list` has all addresses",
+        said(time, zone)
+    )
+}
+
 /// Who had an address, as text that ends with a line feed.
 pub(crate) fn who(address: IpAddr, time: Range, tenants: &[Tenant], look: &Look, zone: &TimeZone) -> String {
     match look.format {
-        Format::Table if tenants.is_empty() => {
-            format!("Nobody is known to have had {address} {}.\n", said(time, zone))
-        }
         Format::Table => {
             let columns = [
                 text("ACCOUNT", Some(10), None),

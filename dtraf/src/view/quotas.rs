@@ -178,6 +178,7 @@ mod tests {
     use crate::accounting::statement::period::{CycleDay, Range};
     use crate::config::labels::{Labels, Trouble};
     use crate::view::Paint;
+    use crate::view::schemas::describes;
     use crate::view::units::Units;
 
     fn troubles() -> Vec<Trouble> {
@@ -248,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_up_is_told_and_what_is_not_known_is_null() {
-        let document: serde_json::Value = serde_json::from_str(&shown(Format::Json)).unwrap();
+    fn the_schema_describes_the_document_in_which_what_is_not_known_is_null() {
+        let document = describes(include_str!("../../../docs/quotas.schema.json"), &shown(Format::Json));
         let quotas = &document["quotas"];
         assert_eq!((quotas[0]["is_over"].as_bool(), quotas[0]["left_bytes"].as_u64()), (Some(true), Some(0)));
         assert_eq!(

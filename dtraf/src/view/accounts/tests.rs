@@ -1,6 +1,7 @@
 use super::*;
 use crate::accounting::fixtures::{at, id};
 use crate::view::Paint;
+use crate::view::schemas::describes;
 use crate::view::units::Units;
 
 fn look(format: Format) -> Look {
@@ -70,5 +71,28 @@ fn who_had_it() {
     let all = [Format::Table, Format::Csv, Format::Json]
         .map(|format| said(std::slice::from_ref(&tenant), from + 1, format));
     insta::assert_snapshot!(all.concat());
-    insta::assert_snapshot!(said(&[], from + 1, Format::Table) + &said(&[], from + 3600, Format::Table));
+    let nobody = |to| nobody(address, Range { from, to }, &TimeZone::UTC);
+    insta::assert_snapshot!([nobody(from + 1), nobody(from + 3600)].join("\n"), @r#"
+    nobody is known to have had 172.17.0.2 at 2026-09-21 14:13; `dtraf account list` has all addresses
+    nobody is known to have had 172.17.0.2 from 2026-09-21 14:13 to 2026-09-21 15:13; `dtraf account list` has all addresses
+    "#);
+}
+
+#[test]
+fn the_schemas_describe_the_documents() {
+    let document = describes(
+        include_str!("../../../../docs/accounts.schema.json"),
+        &list(&register(), &look(Format::Json), &TimeZone::UTC),
+    );
+    assert_eq!(document["accounts"][0]["containers"][1]["until"], serde_json::Value::Null);
+    let schema = include_str!("../../../../docs/who.schema.json");
+    let (address, time) = ([172, 17, 0, 2].into(), Range { from: 0, to: 1 });
+    let tenant = |until| Tenant {
+        lease: lease(2, 0, until),
+        id: id(1),
+        account: "shop/web".to_owned(),
+        name: until.map(|_| "web-1".to_owned()),
+    };
+    let tenants = [tenant(Some(1800)), tenant(None)];
+    describes(schema, &who(address, time, &tenants, &look(Format::Json), &TimeZone::UTC));
 }

@@ -4,11 +4,14 @@ use dtraf_common::abi::Scope;
 
 use super::*;
 use crate::accounting::amount::PerDirection;
+use crate::accounting::bill::label::{SeenLabel, TermLabel};
 use crate::accounting::bill::{Counts, Tariff, Terms};
 use crate::accounting::fixtures::{at, id, packets};
 use crate::accounting::statement::period::Range;
 use crate::accounting::statement::{By, Calibration, HolderName, Question, Sum};
+use crate::config::labels::Labels;
 use crate::view::Paint;
+use crate::view::schemas::describes;
 use crate::view::units::Units;
 
 const DAY: i64 = 86_400;
@@ -57,13 +60,23 @@ fn shown(format: Format, width: usize) -> String {
         calibrations: vec![said],
         ..Circumstances::default()
     };
+    let label = |number, value: &str| SeenLabel {
+        account: "shop/web".to_owned(),
+        id: id(number),
+        container: format!("web-{number}"),
+        label: TermLabel::Price,
+        value: value.to_owned(),
+        since: at(u64::from(number)),
+        is_there: true,
+    };
+    let troubles = Labels::new(vec![label(1, "much\u{1b}"), label(2, "1"), label(3, "2")]).troubles;
     let invoice = Invoice {
         bill: &bill,
         host: tariff.of_host(),
         currency: Some("EUR"),
         circumstances: &circumstances,
         forecast: Some(Forecast { bytes: 4_000_000_000, days_left: 3 }),
-        troubles: &[],
+        troubles: &troubles,
     };
     let look = Look { format, units: Units::Si, width: Some(width), paint: Paint::Plain };
     render(&invoice, &look, &TimeZone::UTC)
@@ -79,6 +92,9 @@ fn a_bill_as_a_table() {
     old                  0 B        0 B          ?          -        -       1.5         ?
     HOST             2.00 kB    3.00 GB          ?    2.00 GB        ?       1.5         ?
     Not known (?): rules do not look who the other end was, and only some of it is to be billed.
+    web-2's label dtraf.price says `1`; that of web-3, seen later, says `2`, which holds.
+    web-1's label dtraf.price is left aside: `much\u{1b}` is no price of a GB: write one like 0.05, below
+      1,000,000 and with 6 decimals at most.
     At this rate the host comes to 4.00 GB; 3 days are left.
     The panel says 3.10 GB (tx) for 2026-09-21 to 2026-09-23; counted here: 3.00 GB (96.8 % of it).
     Counted since 2026-09-21 14:13; written up to 2026-09-21 14:13.
@@ -97,6 +113,11 @@ fn a_narrow_bill_keeps_what_is_to_be_paid() {
     HOST                     ?    2.00 GB        ?         ?
     Not known (?): rules do not look who the other end was, and
       only some of it is to be billed.
+    web-2's label dtraf.price says `1`; that of web-3, seen
+      later, says `2`, which holds.
+    web-1's label dtraf.price is left aside: `much\u{1b}` is no
+      price of a GB: write one like 0.05, below 1,000,000 and
+      with 6 decimals at most.
     At this rate the host comes to 4.00 GB; 3 days are left.
     The panel says 3.10 GB (tx) for 2026-09-21 to 2026-09-23;
       counted here: 3.00 GB (96.8 % of it).
@@ -117,8 +138,9 @@ fn a_bill_as_comma_separated_values() {
 }
 
 #[test]
-fn decimals_are_text_in_a_document() {
-    let document: serde_json::Value = serde_json::from_str(&shown(Format::Json, 60)).unwrap();
+fn the_schema_describes_the_document_in_which_decimals_are_text() {
+    let schema = include_str!("../../../../docs/bill.schema.json");
+    let document = describes(schema, &shown(Format::Json, 60));
     let line = &document["lines"][0];
     assert_eq!((line["name"].as_str(), line["cost"].as_str()), (Some("shop/web"), Some("0.098")));
     assert_eq!(document["host"][0]["billable_bytes"], serde_json::Value::Null);

@@ -8,6 +8,7 @@ use crate::accounting::history::key::Key;
 use crate::accounting::statement::forecast::Forecast;
 use crate::accounting::statement::period::{Range, Step};
 use crate::accounting::statement::{By, Circumstances, HolderName, Question, Sum, Sums};
+use crate::view::schemas::{describes, is_described};
 
 const DAY: i64 = 86_400;
 
@@ -113,9 +114,7 @@ fn a_document() {
 /// Programs rely on the schema: what it does not name is not there, and what it names is.
 #[test]
 fn the_schema_describes_the_document() {
-    let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../../../../docs/report.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let schema = include_str!("../../../../docs/report.schema.json");
     for statement in [
         statement(By::Account, None),
         statement(By::Container, Some(Step::Day)),
@@ -126,12 +125,9 @@ fn the_schema_describes_the_document() {
             ..statement(By::Project, None)
         },
     ] {
-        let document: serde_json::Value = serde_json::from_str(&shown(&statement, Format::Json)).unwrap();
-        let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
-        assert_eq!(errors, Vec::<String>::new());
-        let mut strange = document.clone();
-        strange["lines"][0]["name"] = serde_json::Value::Null;
-        assert!(!validator.is_valid(&strange));
+        let mut document = describes(schema, &shown(&statement, Format::Json));
+        document["lines"][0]["name"] = serde_json::Value::Null;
+        assert!(!is_described(schema, &document));
     }
 }
 
