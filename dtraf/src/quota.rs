@@ -1,14 +1,15 @@
 //! `dtraf quota`: what accounts may use, and whether they use more.
 
 use anyhow::{Context as _, ensure};
-use jiff::tz::TimeZone;
 
 use crate::accounting::bill::declared::Declared;
 use crate::accounting::bill::quota::{Quota, Standing};
+use crate::accounting::identity::Timestamp;
+use crate::accounting::statement::period::{CycleDay, cycle};
 use crate::clock;
 use crate::config::file::File;
 use crate::config::quota::{QuotaTask, Quotas};
-use crate::store::{Archive, Editor, StoreError};
+use crate::store::{Archive, Editor};
 use crate::terminal::print;
 use crate::view::neutral::neutral;
 use crate::view::statement::{Format, Look};
@@ -36,7 +37,7 @@ pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
         QuotaTask::List(look) => {
             let declared = File::read(file.as_deref())?.declared;
             let archive = Archive::open(&path)?;
-            listed(&archive, &archive.standings(None, &declared, now, &zone)?, &declared, &look, &zone)?
+            listed(&archive, &archive.standings(None, &declared, now, &zone)?, &declared, &look, now)?
         }
         QuotaTask::Remove { account } => {
             let is_gone = Editor::open(&path)?.remove_quota(&account)?;
@@ -53,24 +54,27 @@ pub(crate) fn run(config: Quotas) -> anyhow::Result<()> {
             let mut standings = archive.standings(chosen.as_deref(), &declared, now, &zone)?;
             standings.retain(Standing::is_over);
             over.extend(standings.iter().map(|standing| standing.account.clone()));
-            listed(&archive, &standings, &declared, &look, &zone)?
+            listed(&archive, &standings, &declared, &look, now)?
         }
     };
     print(&text).context("write to standard output")?;
     if over.is_empty() { Ok(()) } else { Err(OverQuota(over).into()) }
 }
 
-/// With what labels say in vain. A list of values has no place for it.
+/// With what labels say in vain, of containers that were there in the cycle. A list of values has no place for it.
 fn listed(
     archive: &Archive,
     standings: &[Standing],
     declared: &Declared,
     look: &Look,
-    zone: &TimeZone,
-) -> Result<String, StoreError> {
-    let troubles = archive.terms(declared)?.troubles;
+    now: Timestamp,
+) -> anyhow::Result<String> {
+    let zone = clock::zone();
+    let begin = cycle(declared.cycle_day.unwrap_or(CycleDay::FIRST), now, &zone)?.from;
+    let mut troubles = archive.terms(declared)?.troubles;
+    troubles.retain(|trouble| trouble.is_since(begin));
     if look.format == Format::Csv {
         labels::tell(&troubles);
     }
-    Ok(quotas::list(standings, &troubles, look, zone))
+    Ok(quotas::list(standings, &troubles, look, &zone))
 }

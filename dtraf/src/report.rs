@@ -94,7 +94,8 @@ impl Asked {
 
     fn bill(self, config: &Report, file: File, terms: &Terms) -> anyhow::Result<String> {
         let File { currency, declared, .. } = file;
-        let Everybody { accounts, strangers, troubles, .. } = self.archive.terms(&declared)?;
+        let Everybody { accounts, strangers, mut troubles, .. } = self.archive.terms(&declared)?;
+        troubles.retain(|trouble| trouble.is_since(self.question.range.from));
         for key in strangers {
             log::warn!("the configuration has terms for `{}`: the ledger has no such account", neutral(&key));
         }

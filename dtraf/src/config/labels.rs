@@ -10,6 +10,7 @@ use clap::ValueEnum as _;
 
 use crate::accounting::bill::declared::AccountTerms;
 use crate::accounting::bill::label::{SeenLabel, TermLabel};
+use crate::accounting::identity::Timestamp;
 use crate::cli::report::{CountsChoice, ScopeChoice};
 use crate::cli::values::{InvalidPercent, InvalidPrice, InvalidSize, percent, price, size};
 
@@ -55,7 +56,7 @@ pub(crate) enum InvalidLabel {
 
 impl Labels {
     pub(crate) fn new(mut seen: Vec<SeenLabel>) -> Self {
-        seen.sort_by_key(|label| Reverse((label.is_there, label.since, label.id)));
+        seen.sort_by_key(|label| Reverse((label.is_there(), label.since, label.id)));
         let mut labels = Self::default();
         let mut holding = BTreeMap::<(String, TermLabel), SeenLabel>::new();
         for label in seen {
@@ -70,7 +71,7 @@ impl Labels {
                     *terms = std::mem::take(terms).or(said);
                     holding.insert((label.account.clone(), label.label), label);
                 }
-                Some(held) if label.is_there && label.value != held.value => {
+                Some(held) if label.is_there() && label.value != held.value => {
                     let SeenLabel { container, value: held, .. } = held.clone();
                     let why = Why::Differs { value: label.value.clone(), container, held };
                     labels.troubles.push(Trouble { seen: label, why });
@@ -79,6 +80,14 @@ impl Labels {
             }
         }
         labels
+    }
+}
+
+impl Trouble {
+    /// Of a container that is there, or was at this second or later.
+    pub(crate) fn is_since(&self, second: i64) -> bool {
+        let moment = |until: Timestamp| i64::try_from(until.0.as_secs()).unwrap_or(i64::MAX);
+        self.seen.until.is_none_or(|until| moment(until) >= second)
     }
 }
 
@@ -133,7 +142,7 @@ mod tests {
             label,
             value: value.to_owned(),
             since: at(u64::from(number)),
-            is_there: true,
+            until: None,
         }
     }
 
@@ -180,8 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_container_says_in_vain_is_forgotten_with_its_time() {
+        let was = SeenLabel { until: Some(at(60)), ..seen("web", 1, TermLabel::Price, "much") };
+        let labels = Labels::new(vec![was, seen("web", 2, TermLabel::Price, "more")]);
+        let begin = i64::try_from(at(60).0.as_secs()).unwrap();
+        let told = |from| labels.troubles.iter().filter(|trouble| trouble.is_since(from)).count();
+        assert_eq!((told(begin), told(begin + 1)), (2, 1));
+    }
+
+    #[test]
     fn what_was_seen_last_holds_and_what_is_there_goes_before_what_was() {
-        let was = |label: SeenLabel| SeenLabel { is_there: false, ..label };
+        let was = |label: SeenLabel| SeenLabel { until: Some(at(60)), ..label };
         let quota = |number, value| seen("web", number, TermLabel::Quota, value);
         let held = |labels: &Labels| labels.accounts["web"].quota;
         let labels = Labels::new(vec![quota(1, "1GB"), quota(3, "3GB"), quota(2, "2GB"), quota(4, "3GB")]);

@@ -189,7 +189,7 @@ mod tests {
             label: TermLabel::Quota,
             value: value.to_owned(),
             since: at(u64::from(number)),
-            is_there: true,
+            until: None,
         };
         Labels::new(vec![label(1, "much\u{1b}[2J"), label(2, "1GB"), label(3, "2GB")]).troubles
     }

@@ -26,12 +26,18 @@ pub(crate) struct SeenLabel {
     pub(crate) value: String,
     /// It was first seen there.
     pub(crate) since: Timestamp,
-    /// The container is.
-    pub(crate) is_there: bool,
+    /// The container was seen no more; `None` while it is there.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// Nothing that can be read is longer.
 const LONGEST: usize = 200;
+
+impl SeenLabel {
+    pub(crate) fn is_there(&self) -> bool {
+        self.until.is_none()
+    }
+}
 
 impl TermLabel {
     pub(crate) const ALL: [Self; 7] = [

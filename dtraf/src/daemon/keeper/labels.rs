@@ -19,7 +19,8 @@ impl Told {
             Ok(terms) => terms.troubles,
             Err(error) => return log::warn!("labels could not be looked at: {}", chain(&error)),
         };
-        let now: BTreeSet<_> = troubles.iter().map(labels::told).collect();
+        let there = troubles.iter().filter(|trouble| trouble.seen.is_there());
+        let now: BTreeSet<_> = there.map(labels::told).collect();
         for trouble in now.difference(&self.0) {
             log::warn!("{trouble}");
         }

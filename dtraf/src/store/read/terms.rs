@@ -50,9 +50,10 @@ impl Archive {
         let name = "(SELECT value FROM attribute AS name WHERE name.holder = holder.id AND name.kind = 'name' ORDER BY \
                     name.until_ns IS NULL DESC, name.since_ns DESC LIMIT 1)";
         let text = format!(
-            "SELECT account.name, container, {name} AS called, said.value, max(said.since_ns), count(*) > count(said.until_ns) AS \
-             is_there FROM attribute AS said JOIN holder ON holder.id = said.holder JOIN account ON account.id = account WHERE \
-             said.kind = ?1 AND container IS NOT NULL GROUP BY holder.id HAVING is_there OR NOT EXISTS (SELECT 1 FROM attribute AS \
+            "SELECT account.name, container, {name} AS called, said.value, max(said.since_ns), CASE WHEN count(*) = \
+             count(said.until_ns) THEN (SELECT max(until_ns) FROM attribute AS gone WHERE gone.holder = holder.id AND gone.kind = \
+             ?1) END AS until FROM attribute AS said JOIN holder ON holder.id = said.holder JOIN account ON account.id = account WHERE \
+             said.kind = ?1 AND container IS NOT NULL GROUP BY holder.id HAVING until IS NULL OR NOT EXISTS (SELECT 1 FROM attribute AS \
              other JOIN holder AS heir ON heir.id = other.holder WHERE other.kind = 'name' AND other.value = called AND \
              heir.account = holder.account AND heir.id > holder.id)"
         );
@@ -66,7 +67,7 @@ impl Archive {
                     label,
                     value: row.get(3)?,
                     since: moment(row.get(4)?),
-                    is_there: row.get(5)?,
+                    until: row.get::<_, Option<i64>>(5)?.map(moment),
                 })
             })?);
         }

@@ -67,7 +67,7 @@ fn shown(format: Format, width: usize) -> String {
         label: TermLabel::Price,
         value: value.to_owned(),
         since: at(u64::from(number)),
-        is_there: true,
+        until: None,
     };
     let troubles = Labels::new(vec![label(1, "much\u{1b}"), label(2, "1"), label(3, "2")]).troubles;
     let invoice = Invoice {
