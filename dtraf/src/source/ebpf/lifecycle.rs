@@ -3,7 +3,7 @@
 //! Each step is written to the kernel before the next begins, so that a process killed between two of them is followed by
 //! one that knows where to go on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps};
 use dtraf_common::key::{PeerKey, slot_of};
@@ -72,6 +72,7 @@ impl Counting {
         }
         self.maps.ports.free_abandoned()?;
         self.maps.peers.free_abandoned()?;
+        self.recount_pairs()?;
         self.drop_stray_pins()?;
         Ok(adopted)
     }
@@ -224,6 +225,22 @@ impl Counting {
             let state = self.maps.peers.state(owner)?;
             let entries = state.entries.saturating_sub(1);
             self.maps.peers.set_state(owner, SlotState { entries, ..state })?;
+        }
+        Ok(())
+    }
+
+    /// A process that was killed while it freed entries of others has not given them back.
+    fn recount_pairs(&mut self) -> Result<(), EbpfError> {
+        let mut owned = BTreeMap::<Slot, u32>::new();
+        for (key, _) in self.maps.peers.keys() {
+            *owned.entry(Slot(slot_of(key))).or_default() += 1;
+        }
+        for (slot, _) in self.meters.iter() {
+            let state = self.maps.peers.state(slot)?;
+            let entries = owned.get(&slot).copied().unwrap_or_default();
+            if state.entries > entries {
+                self.maps.peers.set_state(slot, SlotState { entries, ..state })?;
+            }
         }
         Ok(())
     }

@@ -304,7 +304,7 @@ fn help() {
     QUOTA          how much of it the account has used in the cycle
     BUSIEST        the fastest port, else the greatest; > is a port of the other end
     (...)          counted without a port, and why
-    (elsewhere)    of no pair: another network, a gone container, no --peer-entries
+    (elsewhere)    of no pair: routed, from a gone container, or no --peer-entries
     -              not known, which is not zero
 
     map_full       no room for more ports: counted without (--port-entries)
