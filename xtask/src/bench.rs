@@ -7,6 +7,7 @@ mod figures;
 mod forwarding;
 mod ledger;
 mod machine;
+mod packet;
 mod view;
 
 use std::fs;
@@ -23,6 +24,7 @@ use crate::workspace::Workspace;
 use forwarding::Forwarding;
 use ledger::Ledger;
 use machine::Machine;
+use packet::Packets;
 use view::Watching;
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,8 @@ enum Bench {
     Forwarding(forwarding::Args),
     /// How large a year's ledger is, and how long a month's report takes
     Ledger,
+    /// What a packet costs in dtraf's programs, and in programs that do less
+    Packet(packet::Args),
     /// How long the live view takes from a key to the screen, and what it costs
     View(view::Args),
 }
@@ -56,6 +60,34 @@ struct Results {
     forwarding: Option<Forwarding>,
     ledger: Option<Ledger>,
     view: Option<Watching>,
+    packet: Option<Packets>,
+}
+
+/// What is to be measured: what was asked for, or all of it.
+#[derive(Debug, Default)]
+struct Chosen {
+    forwarding: Option<forwarding::Args>,
+    ledger: bool,
+    view: Option<view::Args>,
+    packet: Option<packet::Args>,
+}
+
+impl Chosen {
+    fn of(bench: Option<&Bench>) -> Self {
+        let nothing = Self::default();
+        match bench {
+            Some(Bench::Forwarding(args)) => Self { forwarding: Some(args.clone()), ..nothing },
+            Some(Bench::Ledger) => Self { ledger: true, ..nothing },
+            Some(Bench::Packet(args)) => Self { packet: Some(args.clone()), ..nothing },
+            Some(Bench::View(args)) => Self { view: Some(args.clone()), ..nothing },
+            None => Self {
+                forwarding: Some(forwarding::Args::default()),
+                ledger: true,
+                view: Some(view::Args::default()),
+                packet: Some(packet::Args::default()),
+            },
+        }
+    }
 }
 
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
@@ -68,34 +100,34 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
         cargo.current_dir(workspace.root()).args(["build", "--release", "--package", package]);
         run(&mut cargo)?;
     }
-    let mut results =
-        Results { version: 1, machine: Machine::read()?, forwarding: None, ledger: None, view: None };
-    let all = forwarding::Args::default();
-    let forwarding = match &args.bench {
-        Some(Bench::Forwarding(chosen)) => Some(chosen),
-        Some(Bench::Ledger | Bench::View(_)) => None,
-        None => Some(&all),
-    };
-    let every_view = view::Args::default();
-    let view = match &args.bench {
-        Some(Bench::View(chosen)) => Some(chosen),
-        Some(Bench::Ledger | Bench::Forwarding(_)) => None,
-        None => Some(&every_view),
+    let mut results = Results {
+        version: 1,
+        machine: Machine::read()?,
+        forwarding: None,
+        ledger: None,
+        view: None,
+        packet: None,
     };
     println!("\n{}", results.machine);
-    if matches!(args.bench, None | Some(Bench::Ledger)) {
+    let chosen = Chosen::of(args.bench.as_ref());
+    if chosen.ledger {
         let measured = ledger::measure(workspace)?;
         println!("\n{measured}");
         results.ledger = Some(measured);
     }
-    if let Some(chosen) = view {
-        let measured = view::measure(workspace, chosen)?;
+    if let Some(args) = &chosen.packet {
+        let measured = packet::measure(workspace, args)?;
+        println!("\n{measured}");
+        results.packet = Some(measured);
+    }
+    if let Some(args) = &chosen.view {
+        let measured = view::measure(workspace, args)?;
         println!("\n{measured}");
         results.view = Some(measured);
     }
     let mut failed = 0;
-    if let Some(chosen) = forwarding {
-        let measured = forwarding::measure(workspace, chosen)?;
+    if let Some(args) = &chosen.forwarding {
+        let measured = forwarding::measure(workspace, args)?;
         println!("\n{measured}");
         failed = measured.failed();
         results.forwarding = Some(measured);

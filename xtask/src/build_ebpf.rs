@@ -10,7 +10,7 @@ mod sources;
 mod strip;
 mod toolchain;
 
-pub(crate) use compile::{Task, cargo};
+pub(crate) use compile::{TARGET, Task, cargo};
 pub(crate) use toolchain::{Core, Toolchain};
 
 use std::fs;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -37,20 +37,22 @@ pub(crate) fn object(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec
 
 /// What cargo is asked to do with the eBPF crate.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Task {
+pub(crate) enum Task<'a> {
     Build,
     Clippy,
+    /// Build another package for the same target, by its manifest.
+    BuildOther(&'a Path),
 }
 
 /// Cargo with this toolchain and everything that decides the object's bytes.
-pub(crate) fn cargo(workspace: &Workspace, toolchain: &Toolchain, task: Task) -> Result<Command> {
+pub(crate) fn cargo(workspace: &Workspace, toolchain: &Toolchain, task: Task<'_>) -> Result<Command> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let (word, last): (_, &[&str]) = match task {
-        Task::Build => ("build", &["--quiet"]),
+        Task::Build | Task::BuildOther(_) => ("build", &["--quiet"]),
         Task::Clippy => ("clippy", &["--", "--deny=warnings"]),
     };
     let mut command = match (&toolchain.core, task) {
-        (Core::Compiled { .. }, Task::Build) => Command::new(cargo),
+        (Core::Compiled { .. }, Task::Build | Task::BuildOther(_)) => Command::new(cargo),
         // A clippy belongs to one compiler, and lies beside it.
         (Core::Compiled { rustc }, Task::Clippy) => Command::new(rustc.with_file_name("cargo-clippy")),
         (Core::Sources { toolchain }, _) => {
@@ -68,9 +70,13 @@ pub(crate) fn cargo(workspace: &Workspace, toolchain: &Toolchain, task: Task) ->
     for inherited in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"] {
         command.env_remove(inherited);
     }
+    match task {
+        Task::Build | Task::Clippy => command.args(["--package", "dtraf-ebpf", "--locked"]),
+        Task::BuildOther(manifest) => command.arg("--manifest-path").arg(manifest),
+    };
     command
         .current_dir(workspace.root())
-        .args(["--package", "dtraf-ebpf", "--release", "--locked", "--target", TARGET, "--target-dir"])
+        .args(["--release", "--target", TARGET, "--target-dir"])
         .arg(workspace.ebpf_target())
         .args(last)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(workspace, toolchain)?)
