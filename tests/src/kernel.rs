@@ -41,10 +41,13 @@ struct Map {
 }
 
 impl Kernel {
-    /// What belongs to the maps that are pinned below `pins`.
-    pub fn of(host: &Place, pins: &str) -> Result<Self> {
+    /// Where dtraf pins its maps. The number is the maps' layout.
+    pub const PINS: &str = "/sys/fs/bpf/dtraf/3";
+
+    /// What belongs to the maps that are pinned.
+    pub fn of(host: &Place) -> Result<Self> {
         let mut maps = BTreeSet::new();
-        for path in host.run("find", &[pins, "-maxdepth", "1", "-type", "f"])?.lines() {
+        for path in host.run("find", &[Self::PINS, "-maxdepth", "1", "-type", "f"])?.lines() {
             let map: Map = read(host, &["map", "show", "pinned", path])?;
             maps.insert(map.id);
         }

@@ -12,7 +12,6 @@ use dtraf_tests::report::Report;
 use dtraf_tests::{Container, Dtraf, Kernel, Outside, Process, Shared, eventually};
 use rustix::process::Signal;
 
-const PINS: &str = "/sys/fs/bpf/dtraf/2";
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn served<'a>(lab: &'a Shared, name: &str, host_port: u16) -> Result<(Container<'a>, Process)> {
@@ -88,11 +87,10 @@ fn killed_again_and_again(lab: &Shared, name: &str, host_port: u16, attach: &str
     // One program of ours on each hook, and no older one anywhere.
     running.process.stop(Signal::KILL, LIMIT)?;
     eventually("the older programs to go", LIMIT, || {
-        let names: Vec<String> =
-            Kernel::of(lab.host(), PINS)?.programs.into_iter().map(|(_, name)| name).collect();
+        let names: Vec<String> = Kernel::of(lab.host())?.programs.into_iter().map(|(_, name)| name).collect();
         Ok((names.len() == 2 && names[0] != names[1]).then_some(()))
     })?;
-    let kernel = Kernel::of(lab.host(), PINS)?;
+    let kernel = Kernel::of(lab.host())?;
     if attach == "tcx" {
         assert_eq!(kernel.links.len(), 2, "{kernel:?}");
         let programs: Vec<u32> = kernel.links.iter().map(|(_, program)| *program).collect();
@@ -207,7 +205,7 @@ fn what_starts_and_ends_while_no_dtraf_runs_does_no_harm() -> Result<()> {
 
 /// The pins of links that are there now.
 fn pinned_links(lab: &Shared) -> Result<usize> {
-    let listing = format!("ls {PINS}/links 2>/dev/null || true");
+    let listing = format!("ls {}/links 2>/dev/null || true", Kernel::PINS);
     Ok(lab.host().run("sh", &["-c", &listing])?.lines().count())
 }
 
@@ -232,7 +230,7 @@ fn killed_in_the_midst_of_attaching_it_is_completed_by_the_next_one() -> Result<
     }
     drop(running);
     assert_eq!(pinned_links(&lab)?, 2 * containers.len());
-    let kernel = Kernel::of(lab.host(), PINS)?;
+    let kernel = Kernel::of(lab.host())?;
     assert_eq!(kernel.links.len(), 2 * containers.len(), "{kernel:?}");
 
     // Pins of interfaces that have gone while nobody looked go with the next run.

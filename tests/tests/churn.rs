@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{Tap, audited, conserved, counting, wire};
 use dtraf_tests::report::{Amount, Both, Report, Shortfall};
-use dtraf_tests::{Dtraf, Outside, Place, Shared, eventually};
+use dtraf_tests::{Dtraf, Kernel, Outside, Place, Shared, eventually};
 use rustix::process::Signal;
 
 const CONTAINERS: usize = 100;
@@ -19,8 +19,9 @@ const PAYLOAD: u64 = 100_000;
 const FETCH: &str =
     r"printf '\0\0\0\0\0\0\0\0\240\206\1\0\0\0\0\0' | nc 198.51.100.2 9000 | wc -c; sleep 0.5";
 
-fn names(place: &Place, dir: &str) -> Result<Vec<String>> {
-    Ok(place.run("ls", &[dir])?.lines().map(str::to_owned).collect())
+fn links(host: &Place) -> Result<Vec<String>> {
+    let pinned = format!("{}/links", Kernel::PINS);
+    Ok(host.run("ls", &[&pinned])?.lines().map(str::to_owned).collect())
 }
 
 #[test]
@@ -34,7 +35,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     let busy = lab.container("busy").publish("8080:80").start()?;
     let _busy = busy.place()?.serve_tcp(80)?;
     audited(&dtraf, &busy)?;
-    let links = names(host, "/sys/fs/bpf/dtraf/2/links")?;
+    let before = links(host)?;
     let qdiscs = host.run("tc", &["qdisc", "show"])?;
 
     let tap = Tap::client(outside, Outside::LINK, 9000)?;
@@ -54,7 +55,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     let captured = tap.finish()?;
     audited(&dtraf, &busy).context("the one that stayed")?;
     only_slots_of(&dtraf, "busy")?;
-    assert_eq!(names(host, "/sys/fs/bpf/dtraf/2/links")?, links, "links of interfaces that are gone");
+    assert_eq!(links(host)?, before, "links of interfaces that are gone");
     assert_eq!(host.run("tc", &["qdisc", "show"])?, qdiscs);
 
     let last = last_report(&running.stop(Signal::TERM)?.lines)?;
@@ -104,8 +105,7 @@ fn a_hundred_containers_come_and_go_under_traffic_and_nothing_is_missing_or_left
     busy.remove()?;
     let _running = counting(&dtraf, &[])?;
     eventually("the last slot to be freed", Duration::from_secs(20), || {
-        Ok((dtraf.stats()?.containers.is_empty() && names(host, "/sys/fs/bpf/dtraf/2/links")?.is_empty())
-            .then_some(()))
+        Ok((dtraf.stats()?.containers.is_empty() && links(host)?.is_empty()).then_some(()))
     })
 }
 

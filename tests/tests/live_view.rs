@@ -10,8 +10,9 @@ use dtraf_tests::ledger::Ledger;
 use dtraf_tests::{Dtraf, Lab, Outside, Patience, Shared, eventually};
 use serde_json::Value;
 
-/// In the lab's own `/run`: no other tmux is met.
-const SOCKET: &str = "/run/live-view";
+/// In the lab's own `/run`: no other tmux is met. Each session has a server of its own, for one whose last session has just
+/// been closed takes no other.
+const SOCKETS: &str = "/run/live-view";
 const LIMIT: Duration = Duration::from_secs(20);
 const DOWNLOAD: u64 = 100_000_000;
 /// Seconds between two readings while it is downloaded.
@@ -47,7 +48,8 @@ impl<'a> Terminal<'a> {
     }
 
     fn tmux(&self, args: &[&str]) -> Result<String> {
-        self.lab.host().run("tmux", &[&["-u", "-f", "/dev/null", "-S", SOCKET], args].concat())
+        let socket = format!("{SOCKETS}-{}", self.session);
+        self.lab.host().run("tmux", &[&["-u", "-f", "/dev/null", "-S", &socket], args].concat())
     }
 
     fn press(&self, keys: &[&str]) -> Result<()> {

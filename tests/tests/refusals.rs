@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{audited, counting};
 use dtraf_tests::report::Report;
-use dtraf_tests::{Container, Dtraf, Shared};
+use dtraf_tests::{Container, Dtraf, Kernel, Shared};
 
 const PINS: &str = "/sys/fs/bpf/dtraf";
 
@@ -196,8 +196,8 @@ fn a_pinned_map_of_another_shape_is_refused_and_uninstall_removes_it() -> Result
     let dtraf = Dtraf::new(&lab)?;
     let container = lab.container("misfit").start()?;
     // A geometry that is none.
-    lab.host().run("mkdir", &["-p", &format!("{PINS}/2/links")])?;
-    map(&lab, &format!("{PINS}/2/GEOMETRY"), "8", "1")?;
+    lab.host().run("mkdir", &["-p", &format!("{}/links", Kernel::PINS)])?;
+    map(&lab, &format!("{}/GEOMETRY", Kernel::PINS), "8", "1")?;
     let ended = run(&lab, &[], &["run", "--once"])?;
     refused(&ended, &["GEOMETRY", "value size", "8", "32", "dtraf uninstall"])?;
     dtraf.end(&["uninstall", "--yes"])?.success()?;
@@ -207,8 +207,8 @@ fn a_pinned_map_of_another_shape_is_refused_and_uninstall_removes_it() -> Result
     let running = counting(&dtraf, &[])?;
     audited(&dtraf, &container)?;
     drop(running);
-    lab.host().run("rm", &[&format!("{PINS}/2/METERS")])?;
-    map(&lab, &format!("{PINS}/2/METERS"), "8", "1")?;
+    lab.host().run("rm", &[&format!("{}/METERS", Kernel::PINS)])?;
+    map(&lab, &format!("{}/METERS", Kernel::PINS), "8", "1")?;
     for args in [&["run", "--once"][..], &["stats"]] {
         refused(&run(&lab, &[], args)?, &["METERS", "dtraf uninstall"]).with_context(|| args.join(" "))?;
     }

@@ -10,8 +10,6 @@ use dtraf_tests::books::{audited, counting};
 use dtraf_tests::{Container, Dtraf, Kernel, Shared, Veth, eventually};
 use rustix::process::Signal;
 
-const PINS: &str = "/sys/fs/bpf/dtraf/2";
-
 /// All that dtraf could leave a trace in, of one interface and of the host.
 #[derive(Debug, PartialEq, Eq)]
 struct Trace {
@@ -71,7 +69,7 @@ fn leaves_nothing(
     let before = Trace::read(lab, &veth)?;
     let mut running = counting(&dtraf, &[&format!("--attach={attach}")])?;
     counts(lab, &dtraf, &container, 7000)?;
-    let ours = Kernel::of(lab.host(), PINS)?;
+    let ours = Kernel::of(lab.host())?;
     assert_eq!(ours.programs.len(), 2, "{ours:?}");
     ensure!(ours.maps.len() >= 12, "{ours:?}");
     assert_eq!(ours.links.len(), if attach == "tcx" { 2 } else { 0 }, "{ours:?}");

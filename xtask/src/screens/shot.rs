@@ -52,8 +52,9 @@ pub(super) const SHOTS: [Shot; 18] = [
 pub(super) const BY_RULES: [Shot; 2] =
     [shot("containers by rules", NARROW, &[]), shot("container by rules", NARROW, &["Enter"])];
 
-/// In the lab's own `/run`: no other tmux is met.
-const SOCKET: &str = "/run/screens";
+/// In the lab's own `/run`: no other tmux is met. Each window has a server of its own, for one whose last window has just been
+/// closed takes no other.
+const SOCKETS: &str = "/run/screens";
 /// Longer than one reading takes, so that what a key asks for is on the screen, with a rate.
 const MOMENT: Duration = Duration::from_millis(1500);
 
@@ -82,7 +83,8 @@ impl<'a> Window<'a> {
     }
 
     fn tmux(&self, args: &[&str]) -> Result<String> {
-        self.lab.host().run("tmux", &[&["-u", "-f", "/dev/null", "-S", SOCKET], args].concat())
+        let socket = format!("{SOCKETS}-{}", self.session);
+        self.lab.host().run("tmux", &[&["-u", "-f", "/dev/null", "-S", &socket], args].concat())
     }
 }
 

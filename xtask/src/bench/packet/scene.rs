@@ -99,9 +99,7 @@ impl Scene {
     /// The programs that run on the containers' interfaces.
     pub(super) fn programs(&self) -> Result<Programs> {
         let host = self.crowd.host();
-        let layouts = host.run("ls", &[&format!("{BPFFS}/dtraf")])?;
-        let layout = layouts.lines().next().context("dtraf has pinned nothing")?;
-        let kernel = Kernel::of(host, &format!("{BPFFS}/dtraf/{layout}"))?;
+        let kernel = Kernel::of(host)?;
         let open = |name: &str| -> Result<(SchedClassifier, u32)> {
             let found = kernel.programs.iter().find(|(_, program)| program == name);
             let (id, _) = found.with_context(|| format!("find the program {name}"))?;
