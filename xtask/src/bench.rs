@@ -3,11 +3,15 @@
 //! Each benchmark says how it measures, in what it prints and in what it writes. Figures are compared with others of the
 //! same run only: what a machine does in a second differs from one hour to the next.
 
+mod daemon;
+mod edges;
 mod figures;
 mod forwarding;
 mod ledger;
 mod machine;
 mod packet;
+mod reading;
+mod traffic;
 mod view;
 
 use std::fs;
@@ -21,10 +25,12 @@ use serde::Serialize;
 use crate::command::run;
 use crate::packages::{BENCH, LAB, ensure};
 use crate::workspace::Workspace;
+use daemon::Daemons;
 use forwarding::Forwarding;
 use ledger::Ledger;
 use machine::Machine;
 use packet::Packets;
+use reading::Readings;
 use view::Watching;
 
 #[derive(Debug, clap::Args)]
@@ -46,8 +52,12 @@ enum Bench {
     Forwarding(forwarding::Args),
     /// How large a year's ledger is, and how long a month's report takes
     Ledger,
+    /// What `dtraf run` takes of a host, and how soon it counts
+    Daemon(daemon::Args),
     /// What a packet costs in dtraf's programs, and in programs that do less
     Packet(packet::Args),
+    /// How long one reading of all counters takes
+    Reading(reading::Args),
     /// How long the live view takes from a key to the screen, and what it costs
     View(view::Args),
 }
@@ -61,6 +71,8 @@ struct Results {
     ledger: Option<Ledger>,
     view: Option<Watching>,
     packet: Option<Packets>,
+    reading: Option<Readings>,
+    daemon: Option<Daemons>,
 }
 
 /// What is to be measured: what was asked for, or all of it.
@@ -70,6 +82,8 @@ struct Chosen {
     ledger: bool,
     view: Option<view::Args>,
     packet: Option<packet::Args>,
+    reading: Option<reading::Args>,
+    daemon: Option<daemon::Args>,
 }
 
 impl Chosen {
@@ -78,13 +92,17 @@ impl Chosen {
         match bench {
             Some(Bench::Forwarding(args)) => Self { forwarding: Some(args.clone()), ..nothing },
             Some(Bench::Ledger) => Self { ledger: true, ..nothing },
+            Some(Bench::Daemon(args)) => Self { daemon: Some(args.clone()), ..nothing },
             Some(Bench::Packet(args)) => Self { packet: Some(args.clone()), ..nothing },
+            Some(Bench::Reading(args)) => Self { reading: Some(args.clone()), ..nothing },
             Some(Bench::View(args)) => Self { view: Some(args.clone()), ..nothing },
             None => Self {
                 forwarding: Some(forwarding::Args::default()),
                 ledger: true,
                 view: Some(view::Args::default()),
                 packet: Some(packet::Args::default()),
+                reading: Some(reading::Args::default()),
+                daemon: Some(daemon::Args::default()),
             },
         }
     }
@@ -107,6 +125,8 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
         ledger: None,
         view: None,
         packet: None,
+        reading: None,
+        daemon: None,
     };
     println!("\n{}", results.machine);
     let chosen = Chosen::of(args.bench.as_ref());
@@ -119,6 +139,16 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<()> {
         let measured = packet::measure(workspace, args)?;
         println!("\n{measured}");
         results.packet = Some(measured);
+    }
+    if let Some(args) = &chosen.reading {
+        let measured = reading::measure(workspace, args)?;
+        println!("\n{measured}");
+        results.reading = Some(measured);
+    }
+    if let Some(args) = &chosen.daemon {
+        let measured = daemon::measure(workspace, args)?;
+        println!("\n{measured}");
+        results.daemon = Some(measured);
     }
     if let Some(args) = &chosen.view {
         let measured = view::measure(workspace, args)?;

@@ -5,14 +5,17 @@
 //! the program.
 
 use std::fmt::{self, Display, Formatter};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rusqlite::{Connection, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::edges::Edges;
 use super::figures::Spread;
+use super::machine;
 use crate::workspace::Workspace;
 
 /// All layouts, one after another.
@@ -28,6 +31,10 @@ const PORTS: i64 = 10;
 const SCOPES: i64 = 2;
 /// The spans of each tier that are kept: five minutes for 12 hours, hours for a week, days for 186 days, months of a year.
 const SPANS: [(i64, i64); 4] = [(300, 144), (3_600, 168), (86_400, 186), (30 * 86_400, 12)];
+/// How long the machine may take to be quiet before batches are written.
+const SETTLING: Duration = Duration::from_secs(30);
+/// Beside the first one.
+const BATCHES: u32 = 30;
 /// Of each report.
 const ROUNDS: usize = 9;
 
@@ -36,6 +43,22 @@ pub(crate) struct Ledger {
     rows: u64,
     bytes: u64,
     reports: Vec<Timed>,
+    flush: Flush,
+}
+
+/// A batch with all ports of all accounts, as `dtraf run` writes one every ten seconds when everything is active.
+#[derive(Debug, Serialize)]
+struct Flush {
+    batches: u32,
+    /// Which makes the accounts, too.
+    first_milliseconds: f64,
+    milliseconds: Spread,
+}
+
+#[derive(Debug, Deserialize)]
+struct Written {
+    make: Vec<f64>,
+    write: Vec<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,7 +93,27 @@ pub(crate) fn measure(workspace: &Workspace) -> Result<Ledger> {
         reports.push(Timed { command: format!("dtraf report {}", options.join(" ")), milliseconds });
     }
     let bytes = std::fs::metadata(&path).context("look at the ledger")?.len();
-    Ok(Ledger { rows, bytes, reports })
+    let flush = flush(workspace, &path).context("write batches to the ledger")?;
+    Ok(Ledger { rows, bytes, reports, flush })
+}
+
+fn flush(workspace: &Workspace, path: &Path) -> Result<Flush> {
+    let edges = Edges::build(workspace)?;
+    machine::settle(SETTLING)?;
+    let mut words = [
+        format!("--rounds={}", BATCHES + 1),
+        format!("--containers={ACCOUNTS}"),
+        format!("--ports={PORTS}"),
+        "flush".to_owned(),
+    ]
+    .map(Into::into)
+    .to_vec();
+    words.push(path.into());
+    let Written { make, write } = edges.run(&words)?;
+    let mut times = make.iter().zip(write).map(|(make, write)| make + write);
+    let first_milliseconds = times.next().context("there was no batch")?;
+    let milliseconds = Spread::of(times).context("there was one batch only")?;
+    Ok(Flush { batches: BATCHES, first_milliseconds, milliseconds })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is a measurement")]
@@ -84,7 +127,7 @@ fn timed(command: &mut Command) -> Result<Duration> {
     Ok(took)
 }
 
-fn fill(path: &std::path::Path) -> Result<u64> {
+fn fill(path: &Path) -> Result<u64> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = connection.transaction()?;
@@ -176,6 +219,11 @@ impl Display for Ledger {
             let Spread { median, least, most } = report.milliseconds;
             writeln!(f, "{median:8.1} ms ({least:.1} to {most:.1})  {}", report.command)?;
         }
-        Ok(())
+        let Flush { batches, first_milliseconds, milliseconds: Spread { median, least, most } } = self.flush;
+        writeln!(
+            f,
+            "{median:8.1} ms ({least:.1} to {most:.1})  a batch of all accounts and ports, {batches} of them"
+        )?;
+        writeln!(f, "{first_milliseconds:8.1} ms  the first one, which makes the accounts")
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use dtraf_tests::Patience;
 use serde::Serialize;
 
-/// `/proc/stat` counts hundredths of a second, whatever the kernel's own clock does.
+/// `/proc/stat` and `/proc/PID/stat` count hundredths of a second, whatever the kernel's own clock does.
 const TICKS_PER_SECOND: f64 = 100.0;
 /// Over which time busy is judged.
 const LOOK: Duration = Duration::from_millis(300);
@@ -71,6 +71,17 @@ impl Worked {
         let all = numbers.iter().take(8).sum();
         Ok(Self { softirq, idle: idle + waiting, all })
     }
+}
+
+/// The seconds that a process has worked.
+pub(crate) fn process_seconds(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    // The second field is a name, which may hold anything.
+    let (_, fields) = stat.rsplit_once(") ").with_context(|| format!("read {path}"))?;
+    // The 14th and 15th of all: in user space, and in the kernel.
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>().with_context(|| format!("read {path}"))? / TICKS_PER_SECOND)
 }
 
 /// Waits until others leave the machine alone, for `limit` at most.

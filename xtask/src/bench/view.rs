@@ -1,27 +1,22 @@
 //! `cargo xtask bench view`: how long the live view takes from a key to the screen, and what it costs a core to watch.
 
 use std::fmt::{self, Display, Formatter};
-use std::fs;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use dtraf_tests::traffic::Datagrams;
-use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, Patience, Place, Process, Terminal, eventually};
+use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, Patience, Process, Terminal, eventually};
 use rustix::process::Signal;
 use serde::Serialize;
 
 use super::figures::Spread;
-use super::machine;
+use super::machine::{self, process_seconds};
+use super::traffic;
 use crate::workspace::Workspace;
 
 /// How long the machine may take to be quiet before something is measured.
 const SETTLING: Duration = Duration::from_secs(30);
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(20);
-/// `/proc/PID/stat` counts hundredths of a second, whatever the kernel's own clock does.
-const TICKS_PER_SECOND: f64 = 100.0;
 const SIZE: (u16, u16) = (200, 50);
 /// Readings are so far apart that few of their pictures come when a key's is waited for.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -104,28 +99,7 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Watching> {
         tool: Some(release.join("dtraf-lab")),
     })?;
     let dtraf = Dtraf::on(crowd.host(), &release.join("dtraf"));
-    let outside = crowd.outside().place().clone();
-    let sinks: Vec<_> = crowd.members().iter().map(|member| crowd.sink(member)).collect();
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| traffic(&outside, &sinks, &over));
-        let measured = watched(&crowd, &dtraf, args);
-        over.store(true, Ordering::Relaxed);
-        measured
-    })
-}
-
-/// A few datagrams to one after the other.
-fn traffic(outside: &Place, sinks: &[SocketAddr], over: &AtomicBool) {
-    let datagrams = Datagrams::new(20, 1000);
-    for sink in sinks.iter().cycle() {
-        if over.load(Ordering::Relaxed) {
-            return;
-        }
-        // What does not arrive is not seen, and changes nothing else.
-        drop(outside.udp(*sink, &datagrams));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    traffic::while_some_passes(&crowd, || watched(&crowd, &dtraf, args))
 }
 
 fn watched(crowd: &Crowd, dtraf: &Dtraf<'_>, args: &Args) -> Result<Watching> {
@@ -183,22 +157,11 @@ fn percent(process: &Process, args: &Args) -> Result<f64> {
     // What it does when it begins is not what it does each second.
     std::thread::sleep(Duration::from_secs(5));
     let patience = Patience::of(Duration::from_secs(args.time.into()));
-    let before = worked(process.host_pid())?;
+    let before = process_seconds(process.host_pid())?;
     while let Some(left) = patience.left() {
         std::thread::sleep(left);
     }
-    Ok((worked(process.host_pid())? - before) / f64::from(args.time) * 100.0)
-}
-
-/// The seconds that a process has worked.
-fn worked(pid: u32) -> Result<f64> {
-    let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-    // The second field is a name, which may hold anything.
-    let (_, fields) = stat.rsplit_once(") ").with_context(|| format!("read {path}"))?;
-    // The 14th and 15th of all: in user space, and in the kernel.
-    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
-    Ok(ticks.sum::<Result<f64, _>>().with_context(|| format!("read {path}"))? / TICKS_PER_SECOND)
+    Ok((process_seconds(process.host_pid())? - before) / f64::from(args.time) * 100.0)
 }
 
 impl Display for Watching {

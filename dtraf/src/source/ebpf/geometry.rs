@@ -46,7 +46,7 @@ pub(super) fn compare(geometry: Geometry, limits: Limits) {
     }
 }
 
-fn sized(limits: Limits, cpus: u32, seed: u64) -> Geometry {
+pub(super) fn sized(limits: Limits, cpus: u32, seed: u64) -> Geometry {
     Geometry {
         layout_version: LAYOUT_VERSION,
         cpus,
@@ -60,7 +60,7 @@ fn sized(limits: Limits, cpus: u32, seed: u64) -> Geometry {
 }
 
 /// Number of CPUs that may ever come online: the highest number plus one, as the kernel counts them.
-fn possible_cpus() -> Result<u32, EbpfError> {
+pub(super) fn possible_cpus() -> Result<u32, EbpfError> {
     let path = Path::new(POSSIBLE_CPUS);
     let text =
         fs::read_to_string(path).map_err(|source| EbpfError::Read { path: path.to_owned(), source })?;

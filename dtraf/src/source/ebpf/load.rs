@@ -107,7 +107,11 @@ pub(super) fn program<'a>(
     program.try_into().map_err(|source| EbpfError::LoadProgram { name, source })
 }
 
-fn load_object(pins: &PinDirectory, geometry: Geometry, options: &Options) -> Result<Ebpf, EbpfError> {
+pub(super) fn load_object(
+    pins: &PinDirectory,
+    geometry: Geometry,
+    options: &Options,
+) -> Result<Ebpf, EbpfError> {
     let realtime = u32::from(fs::read_to_string(REALTIME).is_ok_and(|text| text.trim() == "1"));
     let trace = u32::from(options.trace);
     let Geometry { cpus, slots, interfaces, sets, peer_sets, .. } = geometry;
