@@ -121,7 +121,8 @@ fn one(workspace: &Workspace, args: &Args, yardsticks: &[u8], setup: Setup) -> R
     let interfaces = scene.interfaces()?;
     scene.fill(&programs, &interfaces, &setup)?;
     let ifindex = Scene::target(&interfaces);
-    let frames = frames::frames(scene.member());
+    let other = *interfaces.first().context("a crowd is not empty")?;
+    let frames = frames::frames(scene.member(), other);
     // Makes the entries of these frames.
     for frame in &frames {
         run(programs.of(frame.way), frame, ifindex, 1)?;

@@ -22,6 +22,8 @@ pub(super) struct Frame {
     pub(super) bytes: Vec<u8>,
     /// Payload of a segment, and how many there are.
     pub(super) cut: Option<(u32, u32)>,
+    /// The interface of the container that it comes from, where it is handed on by a bridge.
+    pub(super) entered_at: Option<u32>,
     /// Whether there are ports in it to be read.
     pub(super) has_ports: bool,
 }
@@ -54,8 +56,8 @@ struct Wire {
     own: IpAddr,
 }
 
-/// Everything that is measured. The container transmits first, so that what is received belongs to something.
-pub(super) fn frames(member: &Member) -> Vec<Frame> {
+/// Everything that is measured; `other` is another container's interface. The container transmits first, so that what is received belongs to something.
+pub(super) fn frames(member: &Member, other: u32) -> Vec<Frame> {
     let wire = Wire { mac: member.mac(), own: IpAddr::V4(member.address) };
     let wire_6 = Wire { mac: member.mac(), own: OWN_6 };
     let mut frames = Vec::new();
@@ -64,8 +66,10 @@ pub(super) fn frames(member: &Member) -> Vec<Frame> {
             wire.ip(way, TCP, remote, &tcp(way, local, port, ACK, payload))
         };
         let udp = |local, remote, port, payload| wire.ip(way, UDP, remote, &udp(way, local, port, payload));
-        let with_ports = |name, bytes| Frame { name, way, bytes, cut: None, has_ports: true };
-        let portless = |name, bytes| Frame { name, way, bytes, cut: None, has_ports: false };
+        let with_ports =
+            |name, bytes| Frame { name, way, bytes, cut: None, entered_at: None, has_ports: true };
+        let portless =
+            |name, bytes| Frame { name, way, bytes, cut: None, entered_at: None, has_ports: false };
         frames.extend([
             with_ports("TCP, server, internet", tcp(&wire, SERVED, INTERNET, 50_000, 1448)),
             with_ports("TCP, client, internet", tcp(&wire, EPHEMERAL, INTERNET, 443, 1448)),
@@ -75,7 +79,14 @@ pub(super) fn frames(member: &Member) -> Vec<Frame> {
                 tcp(&wire_6, EPHEMERAL, NEAR_6, 443, 1428),
             ),
             with_ports("TCP, client, LAN", tcp(&wire, EPHEMERAL, LAN, 443, 1448)),
-            with_ports("TCP, client, container", tcp(&wire, EPHEMERAL, OTHER_CONTAINER, 443, 1448)),
+            Frame {
+                name: "TCP, client, container",
+                way,
+                bytes: tcp(&wire, EPHEMERAL, OTHER_CONTAINER, 443, 1448),
+                cut: None,
+                entered_at: matches!(way, Way::In).then_some(other),
+                has_ports: true,
+            },
             with_ports("TCP, client, host", tcp(&wire, EPHEMERAL, HOST, 443, 1448)),
             with_ports("UDP of 18 bytes, client, internet", udp(EPHEMERAL, INTERNET, 53, 18)),
             with_ports("UDP of 18 bytes, server, internet", udp(SINK, INTERNET, 50_000, 18)),
@@ -84,6 +95,7 @@ pub(super) fn frames(member: &Member) -> Vec<Frame> {
                 way,
                 bytes: tcp(&wire, EPHEMERAL, INTERNET, 443, 2000),
                 cut: Some((500, 4)),
+                entered_at: None,
                 has_ports: true,
             },
             portless("later fragment", wire.fragment(way, INTERNET)),
@@ -97,6 +109,7 @@ pub(super) fn frames(member: &Member) -> Vec<Frame> {
         way: Way::In,
         bytes: scan,
         cut: None,
+        entered_at: None,
         has_ports: true,
     });
     frames
@@ -109,14 +122,14 @@ const SINK: u16 = dtraf_tests::Crowd::SINK_PORT;
 pub(super) fn accept(member: &Member) -> Frame {
     let wire = Wire { mac: member.mac(), own: IpAddr::V4(member.address) };
     let bytes = wire.ip(Way::Out, TCP, INTERNET, &tcp(Way::Out, SERVED, 50_000, SYN | ACK, 0));
-    Frame { name: "SYN-ACK", way: Way::Out, bytes, cut: None, has_ports: true }
+    Frame { name: "SYN-ACK", way: Way::Out, bytes, cut: None, entered_at: None, has_ports: true }
 }
 
 /// A frame that makes an entry for its remote port.
 pub(super) fn entry(member: &Member, port: u16) -> Frame {
     let wire = Wire { mac: member.mac(), own: IpAddr::V4(member.address) };
     let bytes = wire.ip(Way::Out, TCP, INTERNET, &tcp(Way::Out, EPHEMERAL, port, ACK, 0));
-    Frame { name: "one more port", way: Way::Out, bytes, cut: None, has_ports: true }
+    Frame { name: "one more port", way: Way::Out, bytes, cut: None, entered_at: None, has_ports: true }
 }
 
 impl Wire {
@@ -216,7 +229,7 @@ mod tests {
     #[test]
     fn a_frame_is_as_long_as_its_headers_say() {
         let member = &dtraf_tests::members(1)[0];
-        for Frame { name, bytes, .. } in frames(member) {
+        for Frame { name, bytes, .. } in frames(member, 0) {
             let word = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
             let expected = match word(12) {
                 0x0800 => 14 + word(16),

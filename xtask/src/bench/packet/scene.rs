@@ -135,22 +135,23 @@ impl Scene {
         let members = self.crowd.members();
         let each = if setup.entries < members.len() { 0 } else { setup.entries / members.len() };
         let wanted = |number: usize| if number + 1 == members.len() { each.max(10) } else { each };
-        eventually("the port table to be filled", READY, || {
+        let expected: usize = (0..members.len()).map(wanted).sum();
+        let mut there = 0;
+        let filled = eventually("the port table to be filled", READY, || {
             for (number, (member, ifindex)) in members.iter().zip(interfaces).enumerate() {
                 for port in (FIRST_PORT..).take(wanted(number)) {
                     run(programs.of(Way::Out), &frames::entry(member, port), *ifindex, 1)?;
                 }
             }
             run(programs.of(Way::Out), &frames::accept(self.member()), Self::target(interfaces), 1)?;
-            let report = self.dtraf().stats()?;
-            let mut there = 0;
-            for container in &report.containers {
+            there = 0;
+            for container in &self.dtraf().stats()?.containers {
                 let ports = container.figures()?.ports;
                 there += ports.iter().filter(|port| port.role == "client").count();
             }
-            let expected: usize = (0..members.len()).map(wanted).sum();
             Ok((there >= expected).then_some(()))
-        })
+        });
+        filled.with_context(|| format!("there are {there} entries of {expected}"))
     }
 
     /// The interface of [`Self::member`].
@@ -174,7 +175,7 @@ impl Scene {
 /// programs.
 #[expect(clippy::disallowed_methods, reason = "this is a measurement")]
 pub(super) fn run(program: &SchedClassifier, frame: &Frame, ifindex: u32, repeat: u32) -> Result<f64> {
-    let context = context(ifindex, frame.cut);
+    let context = context(ifindex, frame);
     let options = TestRunOptions {
         data_in: Some(&frame.bytes),
         ctx_in: Some(&context),
@@ -190,14 +191,18 @@ pub(super) fn run(program: &SchedClassifier, frame: &Frame, ifindex: u32, repeat
     Ok(took.as_secs_f64() * 1e9 / f64::from(repeat))
 }
 
-/// A `struct __sk_buff` that says which interface a frame passes, and how it will be cut.
-fn context(ifindex: u32, cut: Option<(u32, u32)>) -> [u8; 192] {
+/// A `struct __sk_buff` that says which interface a frame passes, where it has come from, and how it will be cut.
+fn context(ifindex: u32, frame: &Frame) -> [u8; 192] {
+    const INGRESS_IFINDEX: usize = 36;
     const IFINDEX: usize = 40;
     const GSO_SEGMENTS: usize = 164;
     const GSO_SIZE: usize = 176;
     let mut context = [0; 192];
-    let (size, segments) = cut.unwrap_or_default();
-    for (at, value) in [(IFINDEX, ifindex), (GSO_SEGMENTS, segments), (GSO_SIZE, size)] {
+    let (size, segments) = frame.cut.unwrap_or_default();
+    let entered_at = frame.entered_at.unwrap_or_default();
+    for (at, value) in
+        [(INGRESS_IFINDEX, entered_at), (IFINDEX, ifindex), (GSO_SEGMENTS, segments), (GSO_SIZE, size)]
+    {
         context[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     }
     context
