@@ -66,6 +66,7 @@ pub(crate) fn attribute(
     inventory: &Inventory,
     placements: &BTreeMap<IfIndex, Placement>,
 ) -> AttributedSnapshot {
+    let tenants = Tenants::of(inventory);
     let meters = snapshot.meters.into_iter().map(|reading| {
         let placement = match &reading.meter.point {
             Point::Interface { ifindex, .. } => placements.get(ifindex),
@@ -73,7 +74,7 @@ pub(crate) fn attribute(
         };
         let network = placement.and_then(|placement| network_of(inventory, placement.bridge.as_deref()?));
         Attributed {
-            owner: owner(reading.meter.container.as_ref(), placement, inventory),
+            owner: owner(reading.meter.container.as_ref(), placement, inventory, &tenants),
             network: network.map(|network| network.name.clone()),
             reading,
         }
@@ -87,10 +88,11 @@ pub(crate) fn owner(
     last_known: Option<&ContainerName>,
     placement: Option<&Placement>,
     inventory: &Inventory,
+    tenants: &Tenants,
 ) -> Owner {
     let netns = placement.and_then(|placement| placement.netns);
     let since = placement.map_or(Timestamp::default(), |placement| placement.since);
-    if let Some(container) = netns.and_then(|netns| container_in(inventory, netns, since)) {
+    if let Some(container) = netns.and_then(|netns| tenants.owner_of(netns, since, inventory)) {
         return Owner::Container(named(container));
     }
     if let Some(known) = last_known {
@@ -104,13 +106,42 @@ pub(crate) fn owner(
     })
 }
 
-/// The container whose namespace it is, as seen at `since` or later: an earlier sighting may be of another namespace that had
-/// the same number. Where several run in one namespace, that is the one that the others joined.
-pub(crate) fn container_in(inventory: &Inventory, netns: NetnsId, since: Timestamp) -> Option<&Container> {
-    let is_in = |container: &&Container| container.netns == Some(netns) && container.seen_at >= since;
-    let tenants = || inventory.containers.values().filter(is_in);
-    let host = tenants().find(|container| !matches!(container.network_mode, NetworkMode::SharedWith(_)));
-    host.or_else(|| tenants().next().map(|tenant| namespace_owner(inventory, tenant)))
+/// Which containers run in each network namespace. Made anew for each round of questions: nobody need keep it true.
+#[derive(Debug)]
+pub(crate) struct Tenants(BTreeMap<NetnsId, Vec<ContainerId>>);
+
+impl Tenants {
+    pub(crate) fn of(inventory: &Inventory) -> Self {
+        let mut tenants = BTreeMap::<_, Vec<_>>::new();
+        for container in inventory.containers.values() {
+            if let Some(netns) = container.netns {
+                tenants.entry(netns).or_default().push(container.id);
+            }
+        }
+        Self(tenants)
+    }
+
+    /// All that run there.
+    pub(crate) fn within<'a>(
+        &'a self,
+        netns: NetnsId,
+        inventory: &'a Inventory,
+    ) -> impl Iterator<Item = &'a Container> {
+        self.0.get(&netns).into_iter().flatten().filter_map(|id| inventory.containers.get(id))
+    }
+
+    /// The container whose namespace it is, as seen at `since` or later: an earlier sighting may be of another namespace that
+    /// had the same number. Where several run in one namespace, that is the one that the others joined.
+    pub(crate) fn owner_of<'a>(
+        &'a self,
+        netns: NetnsId,
+        since: Timestamp,
+        inventory: &'a Inventory,
+    ) -> Option<&'a Container> {
+        let seen = || self.within(netns, inventory).filter(|container| container.seen_at >= since);
+        let host = seen().find(|container| !matches!(container.network_mode, NetworkMode::SharedWith(_)));
+        host.or_else(|| seen().next().map(|tenant| namespace_owner(inventory, tenant)))
+    }
 }
 
 /// The container whose network namespace `container` uses; itself, unless it joined another's. Where the other one is not

@@ -18,7 +18,10 @@ fn known_as(number: u8, name: &str) -> ContainerName {
 #[test]
 fn a_meter_belongs_to_the_container_behind_its_namespace() {
     let inventory = inventory([container(1, "web"), container(2, "db")]);
-    assert_eq!(owner(None, Some(&placed(2, "docker0")), &inventory), owned_by(2, "db"));
+    assert_eq!(
+        owner(None, Some(&placed(2, "docker0")), &inventory, &Tenants::of(&inventory)),
+        owned_by(2, "db")
+    );
 }
 
 #[test]
@@ -30,7 +33,7 @@ fn every_meter_without_a_container_says_why() {
         ("no interface any more", None, Reason::InterfaceGone),
     ];
     for (case, placement, reason) in cases {
-        let owner = owner(None, placement.as_ref(), &inventory);
+        let owner = owner(None, placement.as_ref(), &inventory, &Tenants::of(&inventory));
         assert_eq!(owner, Owner::Unattributed(reason), "{case}");
     }
 }
@@ -42,10 +45,13 @@ fn the_one_whose_namespace_it_is_owns_what_co_tenants_share() {
         Container { netns: Some(NetnsId(5)), ..in_mode(container(number, name), mode) }
     };
     let shared = inventory([tenant(1, "sidecar"), container(5, "app"), tenant(9, "debug")]);
-    assert_eq!(owner(None, Some(&placed(5, "docker0")), &shared), owned_by(5, "app"));
+    assert_eq!(owner(None, Some(&placed(5, "docker0")), &shared, &Tenants::of(&shared)), owned_by(5, "app"));
 
     let app_stopped = inventory([tenant(1, "sidecar"), stopped(container(5, "app"))]);
-    assert_eq!(owner(None, Some(&placed(5, "docker0")), &app_stopped), owned_by(5, "app"));
+    assert_eq!(
+        owner(None, Some(&placed(5, "docker0")), &app_stopped, &Tenants::of(&app_stopped)),
+        owned_by(5, "app")
+    );
 }
 
 #[test]
@@ -63,15 +69,19 @@ fn joining_one_another_in_a_circle_ends() {
 #[test]
 fn a_meter_keeps_its_container_when_the_namespace_is_gone() {
     let gone = inventory([]);
-    assert_eq!(owner(Some(&known_as(1, "web")), None, &gone), owned_by(1, "web"));
+    assert_eq!(owner(Some(&known_as(1, "web")), None, &gone, &Tenants::of(&gone)), owned_by(1, "web"));
     let renamed = inventory([stopped(container(1, "web-old"))]);
-    assert_eq!(owner(Some(&known_as(1, "web")), None, &renamed), owned_by(1, "web-old"));
+    assert_eq!(
+        owner(Some(&known_as(1, "web")), None, &renamed, &Tenants::of(&renamed)),
+        owned_by(1, "web-old")
+    );
 }
 
 #[test]
 fn what_is_seen_now_goes_before_what_was_known() {
     let inventory = inventory([container(1, "web"), container(2, "db")]);
-    let owner = owner(Some(&known_as(1, "web")), Some(&placed(2, "docker0")), &inventory);
+    let owner =
+        owner(Some(&known_as(1, "web")), Some(&placed(2, "docker0")), &inventory, &Tenants::of(&inventory));
     assert_eq!(owner, owned_by(2, "db"));
 }
 

@@ -7,7 +7,7 @@ use dtraf_common::abi;
 
 use super::Daemon;
 use super::veths::Registered;
-use crate::accounting::attribution::{Owner, container_in, owner};
+use crate::accounting::attribution::{Owner, Tenants, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, NetworkMode};
 use crate::accounting::snapshot::{Bucket, ContainerName, MeterId, Point};
@@ -105,14 +105,17 @@ impl Daemon {
 
     /// Gives every attached interface that has come to be known its container's name, MAC address and served ports.
     pub(super) async fn resolve(&mut self) -> anyhow::Result<()> {
+        let tenants = Tenants::of(&self.inventory);
         for attachment in self.counting.attachments() {
             let placement = self.veths.get(attachment.ifindex).map(|veth| &veth.placement);
             let last_known = attachment.container.as_ref();
-            let Owner::Container(container) = owner(last_known, placement, &self.inventory) else { continue };
+            let Owner::Container(container) = owner(last_known, placement, &self.inventory, &tenants) else {
+                continue;
+            };
             if last_known != Some(&container) {
                 self.counting.set_container(attachment.slot, &container)?;
             }
-            self.resolve_live(&attachment, &container).await?;
+            self.resolve_live(&attachment, &container, &tenants).await?;
         }
         Ok(())
     }
@@ -121,6 +124,7 @@ impl Daemon {
         &mut self,
         attachment: &Attachment,
         container: &ContainerName,
+        tenants: &Tenants,
     ) -> anyhow::Result<()> {
         let Some(veth) = self.veths.get(attachment.ifindex) else { return Ok(()) };
         let (netns, since) = (veth.placement.netns, veth.placement.since);
@@ -136,11 +140,10 @@ impl Daemon {
             self.counting.set_registration(attachment.slot, registered.mac, traced)?;
             self.veths.set_registered(attachment.ifindex, registered);
         }
-        let Some(owner) = netns.and_then(|netns| container_in(&self.inventory, netns, since)) else {
-            return Ok(());
-        };
-        let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == netns);
-        let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
+        let Some(netns) = netns else { return Ok(()) };
+        let Some(owner) = tenants.owner_of(netns, since, &self.inventory) else { return Ok(()) };
+        let all = tenants.within(netns, &self.inventory);
+        let exposed = all.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
         self.served.update(&mut self.counting, attachment.slot, owner, exposed)?;
         Ok(())
     }

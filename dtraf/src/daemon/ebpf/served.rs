@@ -1,9 +1,10 @@
 //! Which ports each container serves: what Docker says of it, and what listens in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::Daemon;
 use crate::accounting::identity::{ContainerId, Slot};
@@ -30,13 +31,22 @@ pub(super) struct Served {
     wanted: BTreeMap<Slot, BTreeSet<PortNumber>>,
     listening: BTreeMap<(ContainerId, u32), BTreeSet<PortNumber>>,
     found: mpsc::UnboundedSender<Found>,
+    /// Who looks: one at a time. Very many at once, as at a start, would leave the loop no CPU to run on.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Served {
     /// And the stream of what is found later.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Found>) {
         let (found, receiver) = mpsc::unbounded_channel();
-        (Self { told: BTreeMap::new(), wanted: BTreeMap::new(), listening: BTreeMap::new(), found }, receiver)
+        let served = Self {
+            told: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            listening: BTreeMap::new(),
+            found,
+            turn: Arc::default(),
+        };
+        (served, receiver)
     }
 
     /// Tells the programs what is served behind a slot, if that has changed.
@@ -82,11 +92,13 @@ impl Served {
 
     /// Looks in the background: the kernel walks its whole table of connections each time.
     fn look_into(&self, container: ContainerId, pid: u32) {
-        let found = self.found.clone();
+        let (found, turn) = (self.found.clone(), Arc::clone(&self.turn));
         tokio::spawn(async move {
             for wait in LOOKS {
                 tokio::time::sleep(wait).await;
+                let looking = turn.lock().await;
                 let ports = tokio::task::spawn_blocking(move || sockets::listening(pid)).await;
+                drop(looking);
                 match ports {
                     Ok(Ok(ports)) => {
                         if found.send(Found { container, ports }).is_err() {
