@@ -20,6 +20,7 @@ use self::rules::RulesArgs;
 use self::values::{
     AttachChoice, BackendChoice, FormatChoice, UnitsChoice, UserScope, absolute_path, interval,
 };
+use crate::source::ebpf::PEER_ENTRIES;
 use crate::source::iptables::plan::LITERAL_RULES;
 
 /// Counts the traffic of Docker containers, in the kernel and to the byte.
@@ -158,7 +159,7 @@ pub(crate) struct RunArgs {
     ///
     /// Of what one container sends straight to another and finds no room, only the pair is not known: it is in both
     /// containers' figures as it is.
-    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
+    #[arg(long, value_name = "N", default_value_t = PEER_ENTRIES, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
     pub(crate) peer_entries: u32,
 
     /// With iptables: rules that may stand in DOCKER-USER itself, as by hand

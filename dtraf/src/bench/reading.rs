@@ -6,10 +6,7 @@ use super::Books;
 use crate::accounting::attribution::AttributedSnapshot;
 use crate::accounting::snapshot::Snapshot;
 use crate::clock;
-use crate::source::ebpf::{Limits, PinDirectory, Staged};
-
-/// As `dtraf run` has it unless it is told otherwise.
-const PEER_ENTRIES: u32 = 16_384;
+use crate::source::ebpf::{Limits, PEER_ENTRIES, PinDirectory, Staged};
 
 /// Maps with counts in them, and the books that readings go into.
 #[derive(Debug)]

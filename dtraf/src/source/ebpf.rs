@@ -25,7 +25,7 @@ pub(crate) mod uninstall;
 
 pub(crate) use self::attach::HookChoice;
 pub(crate) use self::error::EbpfError;
-pub(crate) use self::geometry::Limits;
+pub(crate) use self::geometry::{Limits, PEER_ENTRIES};
 pub(crate) use self::load::{Counting, Options};
 pub(crate) use self::meters::Attachment;
 pub(crate) use self::pins::PinDirectory;

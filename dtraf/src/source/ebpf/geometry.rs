@@ -10,6 +10,9 @@ use super::error::EbpfError;
 
 const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
 
+/// Pairs of containers that there is room for unless the user says otherwise.
+pub(crate) const PEER_ENTRIES: u32 = 16_384;
+
 /// What the user may say about memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
