@@ -128,8 +128,7 @@ fn rest(workspace: &Workspace, crowd: &Crowd, args: &Args) -> Result<Rest> {
     let containers = crowd.members().len();
     all_are_counted(&dtraf, containers)?;
     traffic::while_some_passes(crowd, || {
-        // It looks into new containers for 15 s; what it does then is not what it does each second.
-        std::thread::sleep(Duration::from_secs(25));
+        std::thread::sleep(machine::BEGINNING);
         machine::settle(SETTLING)?;
         let pid = running.process.host_pid();
         let before = process_seconds(pid)?;

@@ -154,8 +154,7 @@ fn keys(terminal: &mut Terminal, rounds: u32) -> Result<Vec<Key>> {
 
 /// How much of one core a process takes, in hundredths.
 fn percent(process: &Process, args: &Args) -> Result<f64> {
-    // What it does when it begins is not what it does each second.
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(machine::BEGINNING);
     let patience = Patience::of(Duration::from_secs(args.time.into()));
     let before = process_seconds(process.host_pid())?;
     while let Some(left) = patience.left() {
