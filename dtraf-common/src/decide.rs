@@ -2,13 +2,13 @@
 //!
 //! Pure: what the decision needs to know of the world it asks of [`Knowledge`], which the kernel answers from maps.
 
-use crate::abi::{Bucket, Direction, EPHEMERAL_PORTS, Family, Role, Scope};
-use crate::packet::{Address, Frame, Handshake, Kind, protocol};
+use crate::abi::{Bucket, Direction, EPHEMERAL_PORTS, Role, Scope};
+use crate::packet::{Frame, Handshake, Kind, protocol};
 
 /// What is known about the container and the network around it.
 pub trait Knowledge {
-    /// Scope of a remote address.
-    fn scope(&self, family: Family, address: &Address) -> Scope;
+    /// Scope of the other end's address.
+    fn scope(&self, frame: &Frame) -> Scope;
     /// The container is known to serve `port`.
     fn is_served(&self, protocol: u8, port: u16) -> bool;
     /// Somebody lately asked UDP `port`.
@@ -40,28 +40,15 @@ pub struct Decision {
     pub claim: Claim,
     /// Where it goes without a key, or when its key is not in the table and may not enter.
     pub bucket: Bucket,
-    pub family: Family,
-    pub protocol: u8,
     pub role: Role,
     /// The key's port; 0 where the protocol has none.
     pub port: u16,
-    /// The container's port.
-    pub local: u16,
 }
 
 impl Decision {
     #[inline(always)]
     const fn bucket(scope: Scope, bucket: Bucket) -> Self {
-        Self {
-            scope,
-            claim: Claim::NoKey,
-            bucket,
-            family: Family::V4,
-            protocol: 0,
-            role: Role::Portless,
-            port: 0,
-            local: 0,
-        }
+        Self { scope, claim: Claim::NoKey, bucket, role: Role::Portless, port: 0 }
     }
 }
 
@@ -81,7 +68,7 @@ pub fn decide<K: Knowledge>(frame: &Frame, direction: Direction, knowledge: &K) 
     if matches!(direction, Direction::Received) && mac != 0 && frame.destination != mac {
         return Decision::bucket(Scope::Other, Bucket::Foreign);
     }
-    let scope = knowledge.scope(frame.family, &frame.remote);
+    let scope = knowledge.scope(frame);
     if matches!(scope, Scope::Multicast) {
         return Decision::bucket(scope, Bucket::Multicast);
     }
@@ -95,9 +82,9 @@ fn decide_unicast<K: Knowledge>(
     direction: Direction,
     knowledge: &K,
 ) -> Decision {
-    let &Frame { kind, family, protocol, local_port: local, remote_port: remote, handshake, .. } = frame;
+    let &Frame { kind, protocol, local_port: local, remote_port: remote, handshake, .. } = frame;
     let sent = matches!(direction, Direction::Transmitted);
-    let decision = Decision { family, protocol, ..Decision::bucket(scope, Bucket::NoPort) };
+    let decision = Decision::bucket(scope, Bucket::NoPort);
     if matches!(kind, Kind::LaterFragment) {
         return Decision { bucket: Bucket::Fragment, ..decision };
     }
@@ -106,7 +93,7 @@ fn decide_unicast<K: Knowledge>(
         let claim = if opens { Claim::Allowed } else { Claim::Refused };
         return Decision { claim, ..decision };
     }
-    let decision = Decision { bucket: Bucket::Unsolicited, local, ..decision };
+    let decision = Decision { bucket: Bucket::Unsolicited, ..decision };
     let server = Decision { role: Role::Server, port: local, ..decision };
     let client = Decision { role: Role::Client, port: remote, ..decision };
     if knowledge.is_served(protocol, local) {
@@ -136,7 +123,7 @@ mod tests {
     }
 
     impl Knowledge for World {
-        fn scope(&self, _: Family, _: &Address) -> Scope {
+        fn scope(&self, _: &Frame) -> Scope {
             self.scope
         }
         fn is_served(&self, protocol: u8, port: u16) -> bool {
@@ -206,7 +193,7 @@ mod tests {
     #[test]
     fn a_udp_answer_makes_its_port_a_served_one_only_below_the_ephemeral_range() {
         let question = decide(&ports(17, 53, 40000), Direction::Received, &QUIET);
-        assert_eq!((question.claim, question.local), (Claim::RefusedButAsked, 53));
+        assert_eq!(question.claim, Claim::RefusedButAsked);
         let world = World { asked: &[53, 40000], ..QUIET };
         let answer = decide(&ports(17, 53, 40000), Direction::Transmitted, &world);
         assert_eq!(role_and_port(answer), (Role::Server, 53, Claim::AllowedAndServes));

@@ -62,18 +62,10 @@ pub mod protocol {
 pub struct Address(pub [u32; 4]);
 
 impl Address {
+    /// An address in host byte order.
     #[inline(always)]
     const fn v4(address: u32) -> Self {
-        Self([0, 0, 0xffff_u32.to_be(), address])
-    }
-
-    /// The first 32 bits of the address proper: two indexes into the scope pages.
-    #[inline(always)]
-    pub const fn first_32_bits(&self, family: Family) -> u32 {
-        u32::from_be(match family {
-            Family::V4 => self.0[3],
-            Family::V6 => self.0[0],
-        })
+        Self([0, 0, 0xffff_u32.to_be(), address.to_be()])
     }
 }
 
@@ -117,8 +109,8 @@ pub struct Frame {
     pub family: Family,
     /// IP protocol number; for IPv6, of the header behind the extensions.
     pub protocol: u8,
-    /// The other end's address.
-    pub remote: Address,
+    /// The first 32 bits of the other end's address, in host byte order. [`remote_address`] has the rest.
+    pub remote: u32,
     /// The container's port, in host byte order.
     pub local_port: u16,
     /// The other end's port, in host byte order.
@@ -138,7 +130,7 @@ impl Frame {
         kind: Kind::Malformed,
         family: Family::V4,
         protocol: 0,
-        remote: Address([0; 4]),
+        remote: 0,
         local_port: 0,
         remote_port: 0,
         handshake: Handshake::None,
@@ -151,6 +143,26 @@ impl Frame {
     pub const fn to_group(&self) -> bool {
         self.destination & 1 << 40 != 0
     }
+}
+
+/// The other end's address, of a frame that is IP. `None` when it cannot be read.
+///
+/// Few ask for more than the 32 bits in the frame, so that the others are read once more.
+#[inline(always)]
+pub fn remote_address<P: PacketBytes + ?Sized>(
+    bytes: &P,
+    direction: Direction,
+    frame: &Frame,
+) -> Option<Address> {
+    if matches!(frame.family, Family::V4) {
+        return Some(Address::v4(frame.remote));
+    }
+    let vlan_tags = bytes.forget(frame.vlan_tags, VLAN_TAGS_MASK);
+    let header: Ipv6Header = bytes.read(ETHERNET_BYTES + vlan_tags * VLAN_BYTES)?;
+    Some(Address(match direction {
+        Direction::Received => header.source,
+        Direction::Transmitted => header.destination,
+    }))
 }
 
 /// Walks over a frame. `None` when `bytes` ended, or could not be read, before the ports.
@@ -168,8 +180,7 @@ pub fn walk<P: PacketBytes + ?Sized>(bytes: &P, direction: Direction) -> Option<
         vlan_tags += 1;
     }
     vlan_tags = bytes.forget(vlan_tags, VLAN_TAGS_MASK);
-    let [high, middle, low] = ethernet.destination.map(u16::from_be);
-    let destination = u64::from(high) << 32 | u64::from(middle) << 16 | u64::from(low);
+    let destination = u64::from_be(bytes.read(0)?) >> 16;
     let frame = Frame { destination, vlan_tags, ..Frame::UNREADABLE };
     let l3 = ETHERNET_BYTES + vlan_tags * VLAN_BYTES;
     match ethertype {
@@ -191,7 +202,8 @@ fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
         Direction::Transmitted => header.destination,
     };
     let protocol = header.protocol;
-    let frame = Frame { family: Family::V4, protocol, remote: Address::v4(remote), header_bytes, ..frame };
+    let remote = u32::from_be(remote);
+    let frame = Frame { family: Family::V4, protocol, remote, header_bytes, ..frame };
     if u16::from_be(header.fragment) & FRAGMENT_OFFSET != 0 {
         return Some(Frame { kind: Kind::LaterFragment, ..frame });
     }
@@ -205,16 +217,16 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
         return Some(frame);
     }
     let remote = match direction {
-        Direction::Received => header.source,
-        Direction::Transmitted => header.destination,
+        Direction::Received => header.source[0],
+        Direction::Transmitted => header.destination[0],
     };
+    let remote = u32::from_be(remote);
     let mut protocol = header.next;
     if !P::RARE_HEADERS {
         if is_extension(protocol) {
             return None;
         }
-        let frame =
-            Frame { family: Family::V6, protocol, remote: Address(remote), header_bytes: 40, ..frame };
+        let frame = Frame { family: Family::V6, protocol, remote, header_bytes: 40, ..frame };
         return walk_transport(bytes, l3 + 40, direction, frame);
     }
     let mut header_bytes = 40;
@@ -251,14 +263,7 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
                 continue;
             }
         }
-        let frame = Frame {
-            family: Family::V6,
-            protocol,
-            remote: Address(remote),
-            header_bytes,
-            phantom_bytes,
-            ..frame
-        };
+        let frame = Frame { family: Family::V6, protocol, remote, header_bytes, phantom_bytes, ..frame };
         if kind == Kind::LaterFragment {
             return Some(Frame { kind, ..frame });
         }

@@ -1,23 +1,22 @@
 //! The one update path: a frame is walked, weighed, decided about and booked.
 
-use core::arch::asm;
-
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::programs::TcContext;
-use dtraf_common::abi::{Bucket, Counters, Direction, Interface, Scope, TaggedCounters, WAYS};
+use dtraf_common::abi::{Bucket, Direction, Interface, Scope, WAYS};
 use dtraf_common::decide::{Claim, Decision, decide};
 use dtraf_common::key::PortKey;
 use dtraf_common::packet::{Frame, Handshake, walk};
-use dtraf_common::wire::{Size, measure};
+use dtraf_common::wire::measure;
 
+use crate::add::{add, add_tagged};
 use crate::forget::{Unknown, taken};
-use crate::maps::{COUNTERS, REALTIME, SET_COUNT, SLOT_COUNT, TOTALS, TRACE};
+use crate::maps::{COUNTERS, SET_COUNT, SLOT_COUNT, TOTALS, TRACE};
 use crate::peers;
 use crate::skb::Skb;
 use crate::table::{self, LOST, NOWHERE, OVER_QUOTA, Ports};
 use crate::trace;
-use crate::world::{Registered, registered, remember_asked};
+use crate::world::{Registered, World, registered, remember_asked};
 
 #[inline(always)]
 pub(crate) fn try_account<const RECEIVED: bool>(ctx: &TcContext) {
@@ -31,7 +30,7 @@ pub(crate) fn try_account<const RECEIVED: bool>(ctx: &TcContext) {
         taken(walk_scattered::<RECEIVED>(skb.as_ptr(), unknown, &mut frame));
         frame
     };
-    taken(book::<RECEIVED>(skb.as_ptr(), unknown, &frame));
+    book::<RECEIVED>(skb, unknown, &frame);
 }
 
 /// The direction as a constant, so that each hook's program has its own code.
@@ -54,21 +53,19 @@ fn walk_scattered<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, f
 /// In one function with the walk: where the kernel guards its returns against speculation (AMD's safe RET), each return is a
 /// branch mispredicted, and dearer than all of this.
 #[inline(always)]
-fn book<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, frame: &Frame) -> u64 {
-    // SAFETY: the caller hands on its context.
-    let skb = unsafe { Skb::new(skb) };
+fn book<const RECEIVED: bool>(skb: Skb, unknown: Unknown, frame: &Frame) {
     let direction = direction::<RECEIVED>();
-    let interface = registered(skb.ifindex(), unknown);
-    let skb_size = skb.size();
-    let size = measure(skb_size, frame);
-    let decision = unknown.forget_decision(&decide(frame, direction, &interface));
-    let tags = skb_size.metadata_tags + frame.vlan_tags;
-    let (scope, position, bucket) = place(&interface, &decision, tags);
+    let interface = registered(skb.ifindex());
+    let world = World { skb, direction, interface: &interface, unknown };
+    let decision = unknown.forget_decision(decide(frame, direction, &world));
+    let tags = skb.metadata_tags() + frame.vlan_tags;
+    let (scope, position, bucket) = place(&interface, unknown, frame, &decision, tags);
 
+    let size = measure(skb.size(), frame);
     // SAFETY: has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(totals) = TOTALS.get_ptr_mut(cpu * SLOT_COUNT.load() + interface.slot) else {
-        return unknown.no_result();
+        return;
     };
     // SAFETY: the map's value is valid for as long as the program runs, and each variant is an index.
     add_tagged(unsafe { &raw mut (*totals).scopes[direction as usize][scope] }, &size);
@@ -81,21 +78,27 @@ fn book<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, frame: &Fra
     }
     if RECEIVED && decision.scope as u64 == Scope::Container as u64 {
         let may_enter = frame.handshake as u64 != Handshake::Reply as u64;
-        taken(peers::book(skb.as_ptr(), unknown, interface.slot, may_enter, &size));
+        peers::book(skb, unknown, interface.slot, may_enter, &size);
     }
     if TRACE.load() != 0 && interface.flags & Interface::TRACE != 0 {
         let bucket = if position == NOWHERE { bucket as u64 } else { trace::NO_BUCKET };
-        trace::record(skb.as_ptr(), trace::pack(&interface, direction, &decision, bucket), &size);
+        trace::record(skb.as_ptr(), trace::pack(&interface, direction, frame, &decision, bucket), &size);
     }
-    unknown.no_result()
 }
 
 /// The frame's scope, its position in the table or [`NOWHERE`], and its bucket. Indexes, of which the verifier knows no
 /// more than their bounds.
 #[inline(always)]
-fn place(interface: &Registered, decision: &Decision, tags: u32) -> (usize, u32, usize) {
-    let &Decision { scope, claim, bucket, family, protocol, role, port, local } = decision;
-    let &Registered { slot, unknown, .. } = interface;
+fn place(
+    interface: &Registered,
+    unknown: Unknown,
+    frame: &Frame,
+    decision: &Decision,
+    tags: u32,
+) -> (usize, u32, usize) {
+    let &Frame { family, protocol, local_port: local, .. } = frame;
+    let &Decision { scope, claim, bucket, role, port } = decision;
+    let slot = interface.slot;
     let key = PortKey { slot: slot as u16, family, protocol, role, scope, port, vlan_tags: tags as u8 };
     let key = key.pack();
     let claim = claim as u64;
@@ -121,39 +124,4 @@ fn place(interface: &Registered, decision: &Decision, tags: u32) -> (usize, u32,
     let scope = unknown.index::<{ Scope::ALL.len() }>(scope as u64);
     let bucket = unknown.index::<{ Bucket::ALL.len() }>(bucket);
     (scope, unknown.forget(u64::from(position)) as u32, bucket)
-}
-
-#[inline(always)]
-pub(crate) fn add_tagged(to: *mut TaggedCounters, size: &Size) {
-    // SAFETY: the caller's pointer is into a map's value.
-    add(unsafe { &raw mut (*to).counters }, size);
-    if size.vlan_bytes != 0 {
-        // SAFETY: as above.
-        add_word(unsafe { &raw mut (*to).vlan_bytes }, size.vlan_bytes);
-    }
-}
-
-#[inline(always)]
-fn add(to: *mut Counters, size: &Size) {
-    // SAFETY: the caller's pointer is into a map's value.
-    let to = unsafe { &mut *to };
-    add_word(&raw mut to.skb_bytes, size.skb_bytes);
-    add_word(&raw mut to.skbs, 1);
-    if size.added_packets != 0 || size.added_bytes != 0 {
-        add_word(&raw mut to.added_bytes, size.added_bytes);
-        add_word(&raw mut to.added_packets, size.added_packets);
-    }
-}
-
-/// Only this CPU writes the word, so that a plain addition is exact; except under `PREEMPT_RT`, where another task may
-/// come in between on the same CPU.
-#[inline(always)]
-fn add_word(to: *mut u64, amount: u64) {
-    if REALTIME.load() == 0 {
-        // SAFETY: the caller's pointer is into a map's value; readers see whole words.
-        unsafe { *to += amount };
-    } else {
-        // SAFETY: as above. The target has no atomic operations in `core`; the instruction is as old as BPF itself.
-        unsafe { asm!("lock *(u64 *)({to} + 0) += {amount}", to = in(reg) to, amount = in(reg) amount) };
-    }
 }

@@ -10,7 +10,7 @@ use core::mem::{offset_of, transmute_copy};
 
 use aya_ebpf::bindings::__sk_buff;
 use dtraf_common::decide::Decision;
-use dtraf_common::packet::{Address, Frame};
+use dtraf_common::packet::Frame;
 
 use crate::skb::Skb;
 
@@ -104,7 +104,7 @@ impl Unknown {
             kind: self.forget_byte(&frame.kind),
             family: self.forget_byte(&frame.family),
             protocol: self.forget_byte(&frame.protocol),
-            remote: Address(frame.remote.0.map(word)),
+            remote: word(frame.remote),
             local_port: port(frame.local_port),
             remote_port: port(frame.remote_port),
             handshake: self.forget_byte(&frame.handshake),
@@ -115,17 +115,13 @@ impl Unknown {
 
     /// The same decision.
     #[inline(always)]
-    pub(crate) fn forget_decision(self, decision: &Decision) -> Decision {
-        let port = |value: u16| self.forget(u64::from(value)) as u16;
+    pub(crate) fn forget_decision(self, decision: Decision) -> Decision {
         Decision {
             scope: self.forget_byte(&decision.scope),
             claim: self.forget_byte(&decision.claim),
             bucket: self.forget_byte(&decision.bucket),
-            family: self.forget_byte(&decision.family),
-            protocol: self.forget_byte(&decision.protocol),
             role: self.forget_byte(&decision.role),
-            port: port(decision.port),
-            local: port(decision.local),
+            port: self.forget(u64::from(decision.port)) as u16,
         }
     }
 }

@@ -15,6 +15,7 @@
 #![expect(clippy::inline_always, reason = "the fast path is one function: a call costs")]
 
 mod account;
+mod add;
 mod forget;
 mod maps;
 mod peers;

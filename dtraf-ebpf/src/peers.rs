@@ -3,13 +3,12 @@
 //! Known by the interface that the frame came in at, which nobody behind it can forge. A bridge hands a frame on with that
 //! number in it; a router does not, so that what comes from another network has no origin here.
 
-use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use dtraf_common::abi::{ORPHAN_SLOT, WAYS};
 use dtraf_common::key::PeerKey;
 use dtraf_common::wire::Size;
 
-use crate::account::add_tagged;
+use crate::add::add_tagged;
 use crate::forget::Unknown;
 use crate::maps::{PEER_COUNTERS, PEER_SET_COUNT};
 use crate::skb::Skb;
@@ -18,13 +17,11 @@ use crate::world::registered;
 
 /// Adds to the pair's counters. An answer that its sender was made to give makes no entry. What finds no room is in no pair,
 /// and in the receiver's totals as it is.
-#[inline(never)]
-pub(crate) fn book(skb: *mut __sk_buff, unknown: Unknown, to: u32, may_enter: bool, size: &Size) -> u64 {
-    // SAFETY: the caller hands on its context.
-    let skb = unsafe { Skb::new(skb) };
-    let from = registered(skb.ingress_ifindex(), unknown).slot;
+#[inline(always)]
+pub(crate) fn book(skb: Skb, unknown: Unknown, to: u32, may_enter: bool, size: &Size) {
+    let from = registered(skb.ingress_ifindex()).slot;
     if from == ORPHAN_SLOT {
-        return unknown.no_result();
+        return;
     }
     let key = unknown.forget(PeerKey { from: from as u16, to: to as u16 }.pack());
     let mut position = u64::from(table::find::<Peers>(key, unknown));
@@ -39,5 +36,4 @@ pub(crate) fn book(skb: *mut __sk_buff, unknown: Unknown, to: u32, may_enter: bo
     {
         add_tagged(counters, size);
     }
-    unknown.no_result()
 }

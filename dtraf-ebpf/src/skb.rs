@@ -41,13 +41,20 @@ impl Skb {
         unsafe { (*self.0).ingress_ifindex }
     }
 
+    /// VLAN tags that are not in the frame's bytes: 1, or 0.
+    #[inline(always)]
+    pub(crate) fn metadata_tags(self) -> u32 {
+        // SAFETY: `new` was given this run's context.
+        u32::from(unsafe { (*self.0).vlan_present } != 0)
+    }
+
     #[inline(always)]
     pub(crate) fn size(self) -> SkbSize {
         // SAFETY: `new` was given this run's context.
         let skb = unsafe { &*self.0 };
         SkbSize {
             bytes: skb.len,
-            metadata_tags: u32::from(skb.vlan_present != 0),
+            metadata_tags: self.metadata_tags(),
             gso_size: skb.gso_size,
             gso_segs: skb.gso_segs,
         }

@@ -4,6 +4,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_log_ebpf::info;
 use dtraf_common::abi::Direction;
 use dtraf_common::decide::Decision;
+use dtraf_common::packet::Frame;
 use dtraf_common::wire::Size;
 
 use crate::maps::TRACE_BUDGET;
@@ -15,15 +16,21 @@ pub(crate) const NO_BUCKET: u64 = 0xff;
 /// A decision in one argument. From bit 0 on: port (16), slot (16), protocol (8), bucket (8), role (4), scope (4),
 /// direction (1), family (1).
 #[inline(always)]
-pub(crate) fn pack(interface: &Registered, direction: Direction, decision: &Decision, bucket: u64) -> u64 {
+pub(crate) fn pack(
+    interface: &Registered,
+    direction: Direction,
+    frame: &Frame,
+    decision: &Decision,
+    bucket: u64,
+) -> u64 {
     u64::from(decision.port)
         | u64::from(interface.slot) << 16
-        | u64::from(decision.protocol) << 32
+        | u64::from(frame.protocol) << 32
         | bucket << 40
         | (decision.role as u64) << 48
         | (decision.scope as u64) << 52
         | (direction as u64) << 56
-        | (decision.family as u64) << 57
+        | (frame.family as u64) << 57
 }
 
 #[inline(always)]

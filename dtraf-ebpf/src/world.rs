@@ -1,13 +1,14 @@
 //! What the kernel side knows of a container and its surroundings, from the maps that user space fills.
 
 use aya_ebpf::maps::lpm_trie::Key;
-use dtraf_common::abi::{ASKED_WAYS, Family, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopePage};
+use dtraf_common::abi::{ASKED_WAYS, Direction, INTERFACE_PROBES, Interface, ORPHAN_SLOT, Scope, ScopePage};
 use dtraf_common::decide::Knowledge;
 use dtraf_common::key::ServedKey;
-use dtraf_common::packet::Address;
+use dtraf_common::packet::{Frame, remote_address};
 
 use crate::forget::Unknown;
 use crate::maps::{ASKED, INTERFACE_COUNT, INTERFACES, SCOPE_PAGES, SCOPES};
+use crate::skb::Skb;
 use crate::table::{self, Ports};
 
 /// A container's interface, as user space registered it.
@@ -15,12 +16,19 @@ pub(crate) struct Registered {
     pub(crate) slot: u32,
     pub(crate) mac: u64,
     pub(crate) flags: u32,
+}
+
+/// What is known for the decision about a frame.
+pub(crate) struct World<'a> {
+    pub(crate) skb: Skb,
+    pub(crate) direction: Direction,
+    pub(crate) interface: &'a Registered,
     pub(crate) unknown: Unknown,
 }
 
 /// The registration of an interface, or the orphans' slot where there is none.
 #[inline(always)]
-pub(crate) fn registered(ifindex: u32, unknown: Unknown) -> Registered {
+pub(crate) fn registered(ifindex: u32) -> Registered {
     let mask = INTERFACE_COUNT.load() - 1;
     for probe in 0..INTERFACE_PROBES {
         let Some(interface) = INTERFACES.get(ifindex.wrapping_add(probe) & mask) else {
@@ -28,23 +36,36 @@ pub(crate) fn registered(ifindex: u32, unknown: Unknown) -> Registered {
         };
         if interface.ifindex == ifindex {
             let &Interface { slot, mac, flags, .. } = interface;
-            return Registered { slot, mac, flags, unknown };
+            return Registered { slot, mac, flags };
         }
     }
-    Registered { slot: ORPHAN_SLOT, mac: 0, flags: 0, unknown }
+    Registered { slot: ORPHAN_SLOT, mac: 0, flags: 0 }
 }
 
-impl Knowledge for Registered {
+impl World<'_> {
+    /// Scope of an address by the trie; what it does not know is the internet.
     #[inline(always)]
-    fn scope(&self, family: Family, address: &Address) -> Scope {
+    fn longest_prefix(&self, frame: &Frame) -> u8 {
+        let Self { skb, direction, unknown, .. } = *self;
+        let linear = remote_address(&skb.linear(unknown), direction, frame);
+        let Some(address) = linear.or_else(|| remote_address(&skb.whole(unknown), direction, frame)) else {
+            return Scope::Internet as u8;
+        };
+        SCOPES.get(Key::new(128, address)).map_or(Scope::Internet as u8, |scope| *scope)
+    }
+}
+
+impl Knowledge for World<'_> {
+    #[inline(always)]
+    fn scope(&self, frame: &Frame) -> Scope {
         // The verifier of Linux 6.12 and before does not know that 16 bits in another order are 16 bits. The compiler
         // does, and would not cut them off.
-        let bits = self.unknown.forget(u64::from(address.first_32_bits(family))) as u32;
-        let mut raw = look_up(family as u32, bits >> 16);
+        let bits = self.unknown.forget(u64::from(frame.remote)) as u32;
+        let mut raw = look_up(frame.family as u32, bits >> 16);
         if raw >= ScopePage::FIRST_BLOCK {
             raw = look_up(ScopePage::block(raw), bits & 0xffff);
             if raw >= ScopePage::FIRST_BLOCK {
-                raw = longest_prefix(address);
+                raw = self.longest_prefix(frame);
             }
         }
         Scope::try_from(self.unknown.forget(u64::from(raw)) as u8).unwrap_or(Scope::Other)
@@ -52,18 +73,20 @@ impl Knowledge for Registered {
 
     #[inline(always)]
     fn is_served(&self, protocol: u8, port: u16) -> bool {
-        let key = ServedKey { slot: self.slot as u16, protocol, port };
+        let key = ServedKey { slot: self.interface.slot as u16, protocol, port };
         table::find::<Ports>(self.unknown.forget(key.pack()), self.unknown) != table::NOWHERE
     }
 
     #[inline(always)]
     fn was_asked(&self, port: u16) -> bool {
-        ASKED.get(self.slot).is_some_and(|asked| asked.ports[port as usize % ASKED_WAYS] == asked_port(port))
+        ASKED
+            .get(self.interface.slot)
+            .is_some_and(|asked| asked.ports[port as usize % ASKED_WAYS] == asked_port(port))
     }
 
     #[inline(always)]
     fn mac(&self) -> u64 {
-        self.mac
+        self.interface.mac
     }
 }
 
@@ -71,12 +94,6 @@ impl Knowledge for Registered {
 #[inline(always)]
 fn look_up(page: u32, bits: u32) -> u8 {
     SCOPE_PAGES.get(page).map_or(ScopePage::UNDECIDED, |page| page.scopes[bits as usize])
-}
-
-/// Scope of an address by the trie; what it does not know is the internet.
-#[inline(never)]
-fn longest_prefix(address: &Address) -> u8 {
-    SCOPES.get(Key::new(128, *address)).map_or(Scope::Internet as u8, |scope| *scope)
 }
 
 /// Remembers that a UDP port was asked. Two CPUs may overwrite each other's memory: an answer is then taken for one at

@@ -4,9 +4,9 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dtraf::bench::Books;
-use dtraf_common::abi::{Direction, Family, Scope};
+use dtraf_common::abi::{Direction, Scope};
 use dtraf_common::decide::{Knowledge, decide};
-use dtraf_common::packet::{Address, walk};
+use dtraf_common::packet::{Frame, walk};
 use dtraf_common::wire::{SkbSize, measure};
 
 /// A container that serves one port, and whose every peer is on the internet: what the kernel asks its maps for.
@@ -14,7 +14,7 @@ use dtraf_common::wire::{SkbSize, measure};
 struct Serves(u16);
 
 impl Knowledge for Serves {
-    fn scope(&self, _: Family, _: &Address) -> Scope {
+    fn scope(&self, _: &Frame) -> Scope {
         Scope::Internet
     }
 

@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use anyhow::{Context as _, Result, ensure};
 use dtraf_common::abi::{ASKED_WAYS, Bucket, Direction, Family, Role, Scope};
 use dtraf_common::decide::{Claim, Decision, Knowledge, decide};
-use dtraf_common::packet::{Address, Frame, walk};
+use dtraf_common::packet::{Frame, walk};
 use dtraf_tests::books::{audited, bucket_since, conserved, counting, scope_since};
 use dtraf_tests::report::{Amount, Both, Figures};
 use dtraf_tests::{Container, Dtraf, Shared, Veth};
@@ -271,13 +271,12 @@ struct Key {
 }
 
 impl Knowledge for Model {
-    fn scope(&self, family: Family, address: &Address) -> Scope {
-        let octets: Vec<u8> = address.0.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        match (family, &octets[..]) {
-            (Family::V4, [.., 172, 17, 0, 1] | [.., 127, _, _, _]) => Scope::Host,
-            (Family::V4, [.., 172, 17, _, _]) => Scope::Container,
-            (Family::V4, [.., 10, _, _, _]) | (Family::V6, [0xfe, 0x80, ..]) => Scope::Lan,
-            (Family::V4, [.., 224 | 255, _, _, _]) | (Family::V6, [0xff, ..]) => Scope::Multicast,
+    fn scope(&self, frame: &Frame) -> Scope {
+        match (frame.family, frame.remote.to_be_bytes()) {
+            (Family::V4, [172, 17, 0, 1] | [127, ..]) => Scope::Host,
+            (Family::V4, [172, 17, ..]) => Scope::Container,
+            (Family::V4, [10, ..]) | (Family::V6, [0xfe, 0x80, ..]) => Scope::Lan,
+            (Family::V4, [224 | 255, ..]) | (Family::V6, [0xff, ..]) => Scope::Multicast,
             _ => Scope::Internet,
         }
     }
@@ -306,7 +305,8 @@ impl Model {
     /// Where the kernel must count a frame.
     fn place(&self, frame: &Frame, direction: Direction, tags: u32) -> (Scope, Place) {
         let decision = decide(frame, direction, self);
-        let Decision { scope, claim, bucket, family, protocol, role, port, local } = decision;
+        let Decision { scope, claim, bucket, role, port } = decision;
+        let &Frame { family, protocol, local_port: local, .. } = frame;
         if claim == Claim::NoKey {
             return (scope, Place::Bucket(bucket_name(bucket)));
         }

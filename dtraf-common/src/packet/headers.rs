@@ -5,8 +5,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct EthernetHeader {
-    pub(super) destination: [u16; 3],
-    _source: [u16; 3],
+    _destination_and_source: [u16; 6],
     pub(super) ethertype: u16,
 }
 

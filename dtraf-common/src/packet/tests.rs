@@ -56,11 +56,29 @@ fn ports_and_addresses_are_in_the_containers_view() {
     let bytes = ethernet(0x0800, &[&v4(6, 5, 0), &tcp(80, 50000, 5, 0x10)]);
     let sent = sent(&bytes);
     assert_eq!(ports(&sent), (80, 50000));
-    assert_eq!(sent.remote, Address([0, 0, 0xffff_u32.to_be(), u32::from_ne_bytes([192, 0, 2, 1])]));
+    assert_eq!(sent.remote.to_be_bytes(), [192, 0, 2, 1]);
     let received = walk(&bytes[..], Direction::Received).unwrap();
     assert_eq!(ports(&received), (50000, 80));
-    assert_eq!(received.remote.0[3], u32::from_ne_bytes([172, 17, 0, 2]));
-    assert_eq!(received.remote.first_32_bits(Family::V4) >> 16, 0xac11);
+    assert_eq!(received.remote.to_be_bytes(), [172, 17, 0, 2]);
+}
+
+#[test]
+fn whole_addresses_are_those_of_the_other_end() {
+    let octets = |bytes: &[u8], direction| {
+        let frame = walk(bytes, direction).unwrap();
+        let address = remote_address(bytes, direction, &frame).unwrap();
+        address.0.map(u32::to_ne_bytes).concat()
+    };
+    let header = v6(17, 8);
+    let plain = ethernet(0x86dd, &[&header, &udp(5, 6)]);
+    let tagged = ethernet(0x8100, &[&[0, 1, 0x86, 0xdd], &header, &udp(5, 6)]);
+    for bytes in [plain, tagged] {
+        assert_eq!(octets(&bytes, Direction::Received), header[8..24]);
+        assert_eq!(octets(&bytes, Direction::Transmitted), header[24..40]);
+    }
+    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1];
+    let bytes = ethernet(0x0800, &[&v4(17, 5, 0), &udp(5, 6)]);
+    assert_eq!(octets(&bytes, Direction::Transmitted), mapped);
 }
 
 #[test]
@@ -116,7 +134,7 @@ fn extension_headers_are_walked_over() {
     let frame = sent(&bytes);
     assert_eq!(ports(&frame), (443, 50000));
     assert_eq!((frame.protocol, frame.header_bytes), (6, 40 + 8 + 16 + 8 + 12 + 8 + 20));
-    assert_eq!(frame.remote.first_32_bits(Family::V6) >> 16, 0x2001);
+    assert_eq!(frame.remote.to_be_bytes(), [0x20, 1, 0xd, 0xb8]);
 }
 
 #[test]

@@ -49,11 +49,10 @@ fn walker(ctx: TcContext) -> i32 {
     if let Some(frame) = walk(&skb.linear(unknown), Direction::Transmitted) {
         // What nobody looks at would not be read.
         let frame = unknown.forget_frame(&frame);
-        let [a, b, c, d] = frame.remote.0;
         let ports = u32::from(frame.local_port) << 16 | u32::from(frame.remote_port);
         let kind = frame.kind as u32 | (frame.family as u32) << 8 | (frame.handshake as u32) << 16;
         let size = frame.header_bytes ^ frame.phantom_bytes ^ frame.vlan_tags;
-        let mixed = a ^ b ^ c ^ d ^ ports ^ kind ^ size ^ u32::from(frame.protocol);
+        let mixed = frame.remote ^ ports ^ kind ^ size ^ u32::from(frame.protocol);
         taken(u64::from(mixed) ^ frame.destination);
     }
     TC_ACT_UNSPEC
