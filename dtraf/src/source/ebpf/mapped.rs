@@ -11,6 +11,8 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::error::EbpfError;
 
+const WORDS_OF_A_LINE: usize = 64 / size_of::<u64>();
+
 /// The values of an array map made with `BPF_F_MMAPABLE`. All of them consist of `u64` words only, which the kernel and
 /// user space read and write whole.
 #[derive(Debug)]
@@ -64,6 +66,23 @@ impl<T> Mapped<T> {
         unsafe { std::slice::from_raw_parts(first, Self::WORDS) }
     }
 
+    /// Adds words of the value at `index`, from its word `first` on, to `sums`, modulo 2^64.
+    pub(super) fn add<const N: usize>(&self, index: usize, first: usize, sums: &mut [u64; N]) {
+        let words = &self.words(index)[first..first + N];
+        for (sum, word) in sums.iter_mut().zip(words) {
+            *sum = sum.wrapping_add(load(word));
+        }
+    }
+
+    /// Asks the CPU for the value at `index`, which is to be read soon.
+    pub(super) fn prefetch(&self, index: usize) {
+        let words = self.words(index);
+        // The last word may be in a line that none of the others is in.
+        for word in words.iter().step_by(WORDS_OF_A_LINE).chain(words.last()) {
+            prefetch(word);
+        }
+    }
+
     /// Zeroes the value at `index`, which the kernel must not be writing to.
     pub(super) fn clear(&self, index: usize) {
         for word in 0..Self::WORDS {
@@ -82,3 +101,13 @@ impl<T> Mapped<T> {
 pub(super) fn load(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
+
+#[cfg(target_arch = "x86_64")]
+fn prefetch(word: &AtomicU64) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: SSE is in every x86-64, and a prefetch reads nothing as far as the program can tell.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(word.as_ptr().cast_const().cast()) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn prefetch(_word: &AtomicU64) {}

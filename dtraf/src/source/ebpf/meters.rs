@@ -32,15 +32,15 @@ impl Attachment {
         MeterId::Slot(self.slot, self.generation)
     }
 
-    pub(super) fn meter(&self) -> Meter {
+    pub(super) fn into_meter(self) -> Meter {
         Meter {
             id: self.id(),
-            point: Point::Interface { ifindex: self.ifindex, name: self.interface.clone() },
+            point: Point::Interface { ifindex: self.ifindex, name: self.interface },
             life: self.life,
             hook: HookKind::Tc(self.hook),
             attached_at: self.attached_at,
             shortfall: Some(self.shortfall),
-            container: self.container.clone(),
+            container: self.container,
         }
     }
 }
