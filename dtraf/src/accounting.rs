@@ -20,4 +20,5 @@ pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod scope;
 pub(crate) mod snapshot;
+pub(crate) mod sorted;
 pub(crate) mod statement;

@@ -12,6 +12,7 @@ use super::inventory::{
     Container, ContainerState, Endpoint, Inventory, Network, NetworkMode, PortNumber, PublishedPort,
 };
 use super::snapshot::{HookKind, Life, Meter, MeterId, MeterReading, Point, Port, Shortfall, TcHook};
+use super::sorted::Sorted;
 
 pub(crate) fn id(number: u8) -> ContainerId {
     ContainerId::from_bytes([number; 32])
@@ -115,7 +116,7 @@ pub(crate) fn reading(meter: Meter, rx: u64, tx: u64) -> MeterReading {
         meter,
         scopes: PerDirection { rx: internet(amounts.rx), tx: internet(amounts.tx) },
         buckets: PerDirection::default(),
-        ports: BTreeMap::from([(port(80, Role::Server, Scope::Internet), amounts)]),
+        ports: Sorted::from_iter([(port(80, Role::Server, Scope::Internet), amounts)]),
         origins: Some(BTreeMap::new()),
     }
 }

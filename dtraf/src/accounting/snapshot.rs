@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::amount::{Amount, PerDirection};
 use super::identity::{ContainerId, Generation, IfIndex, Slot, Timestamp};
+use super::sorted::Sorted;
 
 /// All counters at one moment.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct MeterReading {
     /// `None` has what was counted without looking who the other end was.
     pub(crate) scopes: PerDirection<BTreeMap<Option<Scope>, Amount>>,
     pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
-    pub(crate) ports: BTreeMap<Port, PerDirection<Amount>>,
+    pub(crate) ports: Sorted<Port, PerDirection<Amount>>,
     /// What was received straight from other meters' containers: a part of what was received in [`Scope::Container`].
     /// `None` where nobody looked. A meter that is gone is missing here, whatever had come from it.
     pub(crate) origins: Option<BTreeMap<MeterId, Amount>>,

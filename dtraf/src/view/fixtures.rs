@@ -21,6 +21,7 @@ use crate::accounting::report::{Backend, Earlier, Origin, Refused, Report};
 use crate::accounting::snapshot::{
     Bucket, ContainerName, HookKind, Meter, MeterId, MeterReading, Point, Port, Shortfall,
 };
+use crate::accounting::sorted::Sorted;
 
 pub(super) const VIEW: View = View {
     format: Format::Table,
@@ -105,7 +106,10 @@ pub(super) fn by_rules() -> [Report; 2] {
                 buckets: PerDirection::from_fn(|direction| {
                     BTreeMap::from([(Bucket::NoRule, *without.get(direction))])
                 }),
-                ports: BTreeMap::from([(Port { scope: None, ..port(80, Role::Server, Scope::Lan) }, ports)]),
+                ports: Sorted::from_iter([(
+                    Port { scope: None, ..port(80, Role::Server, Scope::Lan) },
+                    ports,
+                )]),
                 origins: None,
             };
             (reading, owned(number, name), "bridge")
@@ -144,7 +148,7 @@ pub(super) fn peers() -> [Report; 2] {
             MeterReading {
                 scopes: PerDirection { rx: container(received), tx: container(packets(sent * seconds)) },
                 buckets: PerDirection::default(),
-                ports: BTreeMap::from([(
+                ports: Sorted::from_iter([(
                     port(80, Role::Server, Scope::Container),
                     PerDirection { rx: received, tx: packets(sent * seconds) },
                 )]),
@@ -193,7 +197,7 @@ fn busy(meter: Meter) -> MeterReading {
             rx: BTreeMap::from([(UNSOLICITED, packets(8))]),
             tx: BTreeMap::from([(UNSOLICITED, packets(4))]),
         },
-        ports: BTreeMap::from([
+        ports: Sorted::from_iter([
             (port(80, Role::Server, Scope::Internet), amounts(700, 1400)),
             (v6, amounts(200, 400)),
             (port(443, Role::Client, Scope::Internet), amounts(100, 200)),

@@ -45,16 +45,16 @@ impl Key {
 /// What a meter says, by key. What no rule names a port for is left out: nothing counts it. It is what the total has more than
 /// the ports, and whoever has both can tell.
 pub(crate) fn amounts(reading: &MeterReading) -> BTreeMap<Key, PerDirection<Amount>> {
-    divided(&reading.scopes, &reading.buckets, &reading.ports)
+    divided(&reading.scopes, &reading.buckets, reading.ports.iter())
 }
 
-pub(crate) fn divided(
+pub(crate) fn divided<'a>(
     scopes: &PerDirection<BTreeMap<Option<Scope>, Amount>>,
     buckets: &PerDirection<BTreeMap<Bucket, Amount>>,
-    ports: &BTreeMap<Port, PerDirection<Amount>>,
+    ports: impl Iterator<Item = (&'a Port, &'a PerDirection<Amount>)>,
 ) -> BTreeMap<Key, PerDirection<Amount>> {
     let mut amounts: BTreeMap<Key, PerDirection<Amount>> =
-        ports.iter().map(|(port, amounts)| (Key::Port(*port), *amounts)).collect();
+        ports.map(|(port, amounts)| (Key::Port(*port), *amounts)).collect();
     let mut set = |key, direction, amount| {
         *amounts.entry(key).or_default().get_mut(direction) = amount;
     };

@@ -43,7 +43,7 @@ impl Book {
     }
 
     pub(crate) fn add_reading(&mut self, reading: &MeterReading) {
-        self.add_amounts(&reading.scopes, &reading.buckets, &reading.ports);
+        self.add_amounts(&reading.scopes, &reading.buckets, reading.ports.iter());
         self.add_circumstances(
             reading.meter.shortfall,
             Some(reading.meter.attached_at),
@@ -52,15 +52,15 @@ impl Book {
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        self.add_amounts(&other.scopes, &other.buckets, &other.ports);
+        self.add_amounts(&other.scopes, &other.buckets, other.ports.iter());
         self.add_circumstances(other.shortfall, other.since, &other.hooks);
     }
 
-    fn add_amounts(
+    fn add_amounts<'a>(
         &mut self,
         scopes: &PerDirection<BTreeMap<Option<Scope>, Amount>>,
         buckets: &PerDirection<BTreeMap<Bucket, Amount>>,
-        ports: &BTreeMap<Port, PerDirection<Amount>>,
+        ports: impl Iterator<Item = (&'a Port, &'a PerDirection<Amount>)>,
     ) {
         for direction in Direction::ALL {
             add_each(self.scopes.get_mut(direction), scopes.get(direction));
@@ -87,7 +87,10 @@ impl Book {
     }
 }
 
-fn add_each<K: Ord + Copy, V: AddAssign + Copy + Default>(sums: &mut BTreeMap<K, V>, added: &BTreeMap<K, V>) {
+fn add_each<'a, K: Ord + Copy + 'a, V: AddAssign + Copy + Default + 'a>(
+    sums: &mut BTreeMap<K, V>,
+    added: impl IntoIterator<Item = (&'a K, &'a V)>,
+) {
     for (key, value) in added {
         *sums.entry(*key).or_default() += *value;
     }
@@ -99,8 +102,8 @@ pub(super) fn check_advance(earlier: &MeterReading, later: &MeterReading) -> Res
         check_each(earlier.scopes.get(direction), later.scopes.get(direction))?;
         check_each(earlier.buckets.get(direction), later.buckets.get(direction))?;
     }
-    for (port, before) in &earlier.ports {
-        let now = later.ports.get(port).copied().unwrap_or_default();
+    for (before, now) in earlier.ports.beside(&later.ports) {
+        let now = now.copied().unwrap_or_default();
         check(before.rx, now.rx)?;
         check(before.tx, now.tx)?;
     }

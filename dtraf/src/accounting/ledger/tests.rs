@@ -4,6 +4,7 @@ use super::*;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::fixtures::{at, id, meter, packets, reading};
 use crate::accounting::snapshot::{ContainerName, Meter, Shortfall};
+use crate::accounting::sorted::Sorted;
 
 fn web() -> Owner {
     named(1, "web")
@@ -97,7 +98,7 @@ fn counter_reset_is_refused_and_what_was_booked_stands() {
 fn a_port_that_is_missing_is_a_counter_that_went_down() {
     let mut ledger = Ledger::default();
     post_one(&mut ledger, reading(meter(7), 5, 2), web());
-    let without = MeterReading { ports: BTreeMap::new(), ..reading(meter(7), 6, 2) };
+    let without = MeterReading { ports: Sorted::default(), ..reading(meter(7), 6, 2) };
     assert_eq!(post_one(&mut ledger, without, web()).refused.len(), 1);
 }
 

@@ -15,6 +15,7 @@ use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::{
     Bucket, ContainerName, HookKind, Life, Meter, MeterId, MeterReading, Point, Port, Snapshot,
 };
+use crate::accounting::sorted::Sorted;
 
 /// What all counters say. `amounts` has what is to be booked for each key, which may be more than a counter says whose past
 /// was taken from it.
@@ -52,7 +53,7 @@ pub(crate) fn cursors(amounts: &BTreeMap<CounterKey, Tally>) -> BTreeMap<MeterId
     }
     let cursor = |(id, keys): (ContainerId, BTreeSet<CounterKey>)| {
         let (scopes, buckets, ports) = figures(&keys, amounts);
-        (MeterId::Rules(id), divided(&scopes, &buckets, &ports))
+        (MeterId::Rules(id), divided(&scopes, &buckets, ports.iter()))
     };
     containers.into_iter().map(cursor).collect()
 }
@@ -60,7 +61,7 @@ pub(crate) fn cursors(amounts: &BTreeMap<CounterKey, Tally>) -> BTreeMap<MeterId
 type Figures = (
     PerDirection<BTreeMap<Option<Scope>, Amount>>,
     PerDirection<BTreeMap<Bucket, Amount>>,
-    BTreeMap<Port, PerDirection<Amount>>,
+    Sorted<Port, PerDirection<Amount>>,
 );
 
 /// The sums of one container's counters.

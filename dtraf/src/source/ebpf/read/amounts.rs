@@ -9,11 +9,12 @@ use dtraf_common::key::PortKey;
 
 use crate::accounting::amount::{Amount, Frames, PerDirection};
 use crate::accounting::snapshot::{self, Port};
+use crate::accounting::sorted::Sorted;
 
 /// `counters` must be in the order of their keys' ports. Keys that differ in nothing but VLAN tags are one port.
 pub(super) fn ports<'a>(
     counters: impl ExactSizeIterator<Item = (PortKey, &'a PortCounters)>,
-) -> BTreeMap<Port, PerDirection<Amount>> {
+) -> Sorted<Port, PerDirection<Amount>> {
     let mut ports = Vec::<(Port, PerDirection<Amount>)>::with_capacity(counters.len());
     for (key, counters) in counters {
         let (port, amounts) = (port(key), port_amounts(key, counters));
@@ -125,6 +126,6 @@ mod tests {
         };
         let both = |rx| PerDirection { rx, tx: Amount::default() };
         let expected = [(port(key(80, 0)), both(amount(208, 2))), (port(key(81, 0)), both(amount(100, 1)))];
-        assert_eq!(ports, expected.into());
+        assert_eq!(ports, expected.into_iter().collect());
     }
 }
