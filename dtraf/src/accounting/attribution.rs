@@ -108,16 +108,14 @@ pub(crate) fn owner(
 
 /// Which containers run in each network namespace. Made anew for each round of questions: nobody need keep it true.
 #[derive(Debug)]
-pub(crate) struct Tenants(BTreeMap<NetnsId, Vec<ContainerId>>);
+pub(crate) struct Tenants(Vec<(NetnsId, ContainerId)>);
 
 impl Tenants {
     pub(crate) fn of(inventory: &Inventory) -> Self {
-        let mut tenants = BTreeMap::<_, Vec<_>>::new();
-        for container in inventory.containers.values() {
-            if let Some(netns) = container.netns {
-                tenants.entry(netns).or_default().push(container.id);
-            }
-        }
+        let containers = inventory.containers.values();
+        let mut tenants: Vec<_> =
+            containers.filter_map(|container| Some((container.netns?, container.id))).collect();
+        tenants.sort_unstable();
         Self(tenants)
     }
 
@@ -127,7 +125,9 @@ impl Tenants {
         netns: NetnsId,
         inventory: &'a Inventory,
     ) -> impl Iterator<Item = &'a Container> {
-        self.0.get(&netns).into_iter().flatten().filter_map(|id| inventory.containers.get(id))
+        let first = self.0.partition_point(|(of, _)| *of < netns);
+        let tenants = self.0[first..].iter().take_while(move |(of, _)| *of == netns);
+        tenants.filter_map(|(_, id)| inventory.containers.get(id))
     }
 
     /// The container whose namespace it is, as seen at `since` or later: an earlier sighting may be of another namespace that
