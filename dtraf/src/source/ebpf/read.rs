@@ -60,6 +60,9 @@ impl Reader {
     }
 }
 
+/// The words of [`TaggedCounters`].
+type PairWords = [u64; size_of::<TaggedCounters>() / size_of::<u64>()];
+
 /// How often a meter is read again because packets were counted while it was read.
 const ATTEMPTS: u32 = 50;
 /// After so many attempts, a new key may be the reason.
@@ -125,13 +128,13 @@ fn origins(maps: &Maps, meters: &Meters) -> BTreeMap<Slot, BTreeMap<MeterId, Amo
     };
     let pairs = keys.filter_map(|(PeerKey { from, to }, at)| Some(((sender(from)?, Slot(to)), at)));
     let (pairs, positions): (Vec<_>, Vec<_>) = pairs.unzip();
-    let size = maps.peers.size;
-    let counters = PerCpu { mapped: &maps.peers.counters, cpus: size.cpus, stride: size.positions() };
+    let (size, counters) = (maps.peers.size, &maps.peers.counters);
     let mut origins = BTreeMap::<_, BTreeMap<_, _>>::new();
-    counters.sum_each(
+    PerCpu { cpus: size.cpus, stride: size.positions() }.sum_each(
         &positions,
-        |mapped, index, sum| mapped.add(index, 0, sum),
-        |nth, words: &[u64; size_of::<TaggedCounters>() / size_of::<u64>()]| {
+        |index| counters.prefetch(index),
+        |index, sum: &mut PairWords| counters.add(index, 0, sum),
+        |nth, words| {
             let (from, to) = pairs[nth];
             origins.entry(to).or_default().insert(from, amounts::pair(zerocopy::transmute!(*words)));
         },

@@ -75,16 +75,22 @@ pub(super) fn slot_totals(maps: &Maps, slot: Slot) -> SlotTotals {
 }
 
 fn sum_ports(maps: &Maps, positions: &[u32], give: impl FnMut(usize, &PortWords)) {
-    let table = &maps.ports;
-    let counters = PerCpu { mapped: &table.counters, cpus: table.size.cpus, stride: table.size.positions() };
-    counters.sum_each(positions, |mapped, index, sum| mapped.add(index, 0, sum), give);
+    let (size, counters) = (maps.ports.size, &maps.ports.counters);
+    let add = |index, sum: &mut PortWords| counters.add(index, 0, sum);
+    PerCpu { cpus: size.cpus, stride: size.positions() }.sum_each(
+        positions,
+        |index| counters.prefetch(index),
+        add,
+        give,
+    );
 }
 
 fn totals(maps: &Maps, slots: &[Slot]) -> Vec<TotalWords> {
-    let counters = PerCpu { mapped: &maps.totals, cpus: maps.geometry.cpus, stride: maps.geometry.slots };
+    let per_cpu = PerCpu { cpus: maps.geometry.cpus, stride: maps.geometry.slots };
     let places: Vec<u32> = slots.iter().map(|slot| slot.0.into()).collect();
     let mut totals = Vec::with_capacity(places.len());
-    counters.sum_each(&places, add_totals, |_, sums| totals.push(*sums));
+    let add = |index, sum: &mut TotalWords| add_totals(&maps.totals, index, sum);
+    per_cpu.sum_each(&places, |index| maps.totals.prefetch(index), add, |_, sums| totals.push(*sums));
     totals
 }
 
@@ -159,8 +165,8 @@ mod tests {
         vlan_tags: 0,
     };
 
-    fn is_balanced(ports: &[PortWords], totals: SlotTotals) -> bool {
-        let counts = Counts { ports: ports.to_vec(), totals: vec![zerocopy::transmute!(totals)] };
+    fn is_balanced(ports: &[PortWords], totals: &SlotTotals) -> bool {
+        let counts = Counts { ports: ports.to_vec(), totals: vec![zerocopy::transmute!(*totals)] };
         counts.slot(0, 0..ports.len(), &vec![KEY; ports.len()]).is_balanced()
     }
 
@@ -176,11 +182,11 @@ mod tests {
         totals.scopes[0][Scope::Other as usize] = tagged(42, 1);
         totals.buckets[0][Bucket::L2 as usize] = tagged(42, 1);
         totals.scopes[1][Scope::Lan as usize] = tagged(70, 1);
-        assert!(is_balanced(&ports, totals));
-        assert!(!is_balanced(&ports[1..], totals), "a port is missing");
+        assert!(is_balanced(&ports, &totals));
+        assert!(!is_balanced(&ports[1..], &totals), "a port is missing");
         let segments = [[100, 1, 54, 1, 0, 0, 0, 0], ports[1]];
-        assert!(!is_balanced(&segments, totals), "a port has a segment that no scope has");
+        assert!(!is_balanced(&segments, &totals), "a port has a segment that no scope has");
         totals.scopes[1][Scope::Internet as usize] = tagged(60, 1);
-        assert!(!is_balanced(&ports, totals), "a scope has a packet that no port has");
+        assert!(!is_balanced(&ports, &totals), "a scope has a packet that no port has");
     }
 }
