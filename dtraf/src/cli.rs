@@ -132,7 +132,8 @@ pub(crate) struct RunArgs {
 
     /// How to attach: TCX (Linux 6.6 or later) or a filter on a clsact qdisc
     ///
-    /// auto takes TCX where the kernel has it. Whatever else is attached stays, and sees every packet.
+    /// auto takes TCX where the kernel has it, and filters for more than 40 interfaces at once: with TCX each waits 25 ms for
+    /// the one before it. An interface stays with what it has. Whatever else is attached stays, and sees every packet.
     #[arg(long, value_enum, default_value_t = AttachChoice::Auto)]
     pub(crate) attach: AttachChoice,
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::accounting::identity::ContainerId;
 use crate::accounting::inventory::{Container, Inventory};
@@ -13,6 +13,8 @@ use crate::docker::{Catalogue, Connected, Docker};
 #[derive(Debug)]
 pub(super) struct Desk {
     questions: mpsc::UnboundedSender<Question>,
+    /// Whom the lists wait for.
+    catalogue: Option<oneshot::Sender<Catalogue>>,
     /// The last question about each container that is not answered yet.
     latest: BTreeMap<ContainerId, Ticket>,
     next: u64,
@@ -41,16 +43,25 @@ pub(super) enum Answer {
 }
 
 impl Desk {
-    /// And the stream of answers.
-    pub(super) fn open(docker: Docker, catalogue: Catalogue) -> (Self, mpsc::UnboundedReceiver<Answer>) {
+    /// And the stream of answers. Nothing is listed before somebody has [handed](Self::hand) a catalogue over.
+    pub(super) fn open(docker: Docker) -> (Self, mpsc::UnboundedReceiver<Answer>) {
         let (questions, receiver) = mpsc::unbounded_channel();
         let (answers, answered) = mpsc::unbounded_channel();
         let (lists, listings) = mpsc::channel(1);
-        tokio::spawn(list(catalogue, listings, answers.clone()));
+        let (catalogue, handed) = oneshot::channel();
+        tokio::spawn(list(handed, listings, answers.clone()));
         let (networks, connections) = mpsc::unbounded_channel();
         tokio::spawn(connect(docker.clone(), connections, answers.clone()));
         tokio::spawn(serve(docker, receiver, Forward { lists, networks }, answers));
-        (Self { questions, latest: BTreeMap::new(), next: 0 }, answered)
+        (Self { questions, catalogue: Some(catalogue), latest: BTreeMap::new(), next: 0 }, answered)
+    }
+
+    /// Lets lists be made by what this catalogue knows already.
+    pub(super) fn hand(&mut self, catalogue: Catalogue) {
+        if let Some(waiting) = self.catalogue.take() {
+            // Nobody waits for it any more when the daemon ends.
+            drop(waiting.send(catalogue));
+        }
     }
 
     /// Asks for everything. Questions that wait together are answered once.
@@ -114,10 +125,11 @@ async fn serve(
 }
 
 async fn list(
-    mut catalogue: Catalogue,
+    handed: oneshot::Receiver<Catalogue>,
     mut listings: mpsc::Receiver<()>,
     answers: mpsc::UnboundedSender<Answer>,
 ) {
+    let Ok(mut catalogue) = handed.await else { return };
     while listings.recv().await.is_some() {
         match catalogue.list().await {
             Ok(inventory) => {

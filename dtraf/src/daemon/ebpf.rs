@@ -113,13 +113,12 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     // Subscribed before anything is listed: what happens in between is seen twice rather than never.
     let link_events = Links::events()?;
     let docker_events = docker.events();
-    let trace = match config.trace {
-        Some(container) => Some(Trace { container, records: counting.trace()? }),
-        None => None,
-    };
+    let records = counting.trace()?;
+    let trace = config.trace.zip(records).map(|(container, records)| Trace { container, records });
     let mut catalogue = Catalogue::new(docker.clone());
-    let inventory = catalogue.list().await?;
-    let (desk, answers) = Desk::open(docker.clone(), Catalogue::new(docker));
+    // Bridges are known by their networks; containers are listed once all are attached to.
+    let inventory = Inventory { containers: BTreeMap::new(), networks: docker.networks().await? };
+    let (desk, answers) = Desk::open(docker);
     let (served, listening) = Served::new();
     let (survey, surveyed) = Survey::new();
     let mut daemon = Daemon {
@@ -149,8 +148,14 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     }
     log::info!("counting {} interfaces of {engine}", daemon.veths.len());
     match config.pace {
-        Pace::Once => daemon.once(&mut display).await,
+        Pace::Once => {
+            daemon.inspect(&mut catalogue).await?;
+            daemon.once(&mut display).await
+        }
         Pace::Every(pace) => {
+            daemon.desk.hand(catalogue);
+            // Those that only the list has told of yet are inspected beside the loop.
+            daemon.desk.list();
             let sources = Sources {
                 ticks: ticks(pace),
                 traces: ticks(Duration::from_millis(100)),

@@ -92,7 +92,8 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
     let events = docker.events();
     let mut catalogue = Catalogue::new(docker.clone());
     let inventory = catalogue.list().await?;
-    let (desk, answers) = Desk::open(docker, catalogue);
+    let (mut desk, answers) = Desk::open(docker);
+    desk.hand(catalogue);
     let mut daemon = Daemon {
         rules: Arc::new(rules),
         _claim: claim,

@@ -4,7 +4,7 @@
 //! and the process's start time shows a restart that the list does not: a thousand containers that go on as they were cost
 //! two requests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -47,8 +47,17 @@ impl Catalogue {
         Self { docker, known: HashMap::new() }
     }
 
-    /// Everything there is now.
+    /// Everything there is now, as inspections tell of it.
     pub(crate) async fn list(&mut self) -> Result<Inventory, DockerError> {
+        self.outline(&BTreeSet::new()).await
+    }
+
+    /// Everything there is now. Of running containers that are `familiar` and were not inspected yet, the list must do: it
+    /// tells neither of the process nor of the namespace.
+    pub(crate) async fn outline(
+        &mut self,
+        familiar: &BTreeSet<ContainerId>,
+    ) -> Result<Inventory, DockerError> {
         let (networks, summaries) = tokio::try_join!(self.docker.networks(), self.docker.summaries())?;
         let outlines: Vec<Outline> = summaries.into_iter().filter_map(outline).collect();
         let ids: HashMap<String, ContainerId> =
@@ -69,6 +78,7 @@ impl Catalogue {
                     known.described.container.seen_at = clock::now();
                     kept.insert(id, known);
                 }
+                None if familiar.contains(&id) => drop(containers.insert(id, outline.container)),
                 _ => unknown.push(outline),
             }
         }

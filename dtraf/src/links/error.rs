@@ -12,6 +12,7 @@ use crate::accounting::identity::{IfIndex, NetnsId};
 pub(crate) enum Operation {
     Links,
     Link(IfIndex),
+    LinkByName,
     Addresses,
     NetnsId,
     Peer { netns: NetnsId, index: u32 },
@@ -24,6 +25,7 @@ impl fmt::Display for Operation {
         match self {
             Self::Links => f.write_str("list the host's interfaces"),
             Self::Link(ifindex) => write!(f, "read interface {ifindex}"),
+            Self::LinkByName => f.write_str("read an interface by its name"),
             Self::Addresses => f.write_str("list the host's addresses"),
             Self::RemoveClsact(ifindex) => write!(f, "remove the clsact qdisc of interface {ifindex}"),
             Self::SetQueueLength(ifindex) => write!(f, "set the queue length of interface {ifindex}"),

@@ -40,6 +40,10 @@ impl Formatter for Escaping {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly all that is ever written.
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         for part in fragment.split_inclusive(is_hostile) {
             let hostile = part.chars().next_back().filter(|last| is_hostile(*last));
             let harmless = part.len() - hostile.map_or(0, char::len_utf8);

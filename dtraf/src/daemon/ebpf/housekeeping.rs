@@ -6,7 +6,7 @@ use super::Daemon;
 use crate::accounting::scope::Scopes;
 use crate::accounting::snapshot::Life;
 use crate::clock;
-use crate::source::ebpf::Attachment;
+use crate::source::ebpf::{Attachment, Registered};
 
 /// Between two rounds of chores.
 pub(super) const PACE: Duration = Duration::from_secs(1);
@@ -113,7 +113,7 @@ impl Daemon {
     pub(super) fn stop_tracing(&mut self) -> anyhow::Result<()> {
         if self.trace.take().is_some() {
             for attachment in self.counting.attachments() {
-                self.counting.set_registration(attachment.slot, None, false)?;
+                self.counting.set_registration(attachment.slot, Registered::default())?;
             }
         }
         Ok(())

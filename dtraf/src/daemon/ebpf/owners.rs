@@ -6,7 +6,6 @@ use std::time::Duration;
 use dtraf_common::abi;
 
 use super::Daemon;
-use super::veths::Registered;
 use crate::accounting::attribution::{Owner, Tenants, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, NetworkMode};
@@ -14,7 +13,7 @@ use crate::accounting::snapshot::{Bucket, ContainerName, MeterId, Point};
 use crate::clock;
 use crate::daemon::desk::Answer;
 use crate::docker::{Action, ContainerEvent, DockerEvent};
-use crate::source::ebpf::Attachment;
+use crate::source::ebpf::{Attachment, Registered};
 
 /// How long a container may take from its creation to its start, to be named by elimination.
 const RECENT: Duration = Duration::from_mins(1);
@@ -137,7 +136,7 @@ impl Daemon {
         }
         registered.traced = traced;
         if registered != veth.registered {
-            self.counting.set_registration(attachment.slot, registered.mac, traced)?;
+            self.counting.set_registration(attachment.slot, registered)?;
             self.veths.set_registered(attachment.ifindex, registered);
         }
         let Some(netns) = netns else { return Ok(()) };
@@ -196,7 +195,7 @@ impl Daemon {
             let (Some(netns), Some(index)) = (veth.placement.netns, veth.link.peer_index) else { continue };
             let registered = Registered { mac: self.links.peer_mac(netns, index).await?, ..veth.registered };
             if registered.mac.is_some() && registered != veth.registered {
-                self.counting.set_registration(slot, registered.mac, registered.traced)?;
+                self.counting.set_registration(slot, registered)?;
                 self.veths.set_registered(ifindex, registered);
             }
         }

@@ -8,11 +8,10 @@ use super::Daemon;
 use super::bridges::Kin;
 use crate::accounting::attribution::Placement;
 use crate::accounting::identity::{IfIndex, NetnsId, Timestamp};
-use crate::accounting::snapshot::Life;
 use crate::clock;
 use crate::docker::Catalogue;
 use crate::links::{Link, LinkEvent, LinkKind};
-use crate::source::ebpf::Attachment;
+use crate::source::ebpf::{Registered, Rush};
 
 /// The host's ends of containers' veths, and when namespaces were gone whose numbers may be another's now.
 #[derive(Debug, Default)]
@@ -29,13 +28,6 @@ pub(super) struct Veth {
     pub(super) registered: Registered,
     /// Packets that were taken for others' when the MAC address was last read.
     pub(super) foreign: u64,
-}
-
-/// What the programs were told about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Registered {
-    pub(super) mac: Option<u64>,
-    pub(super) traced: bool,
 }
 
 /// What came of looking at a link.
@@ -98,9 +90,10 @@ impl Daemon {
     pub(super) async fn take_stock(&mut self, catalogue: &mut Catalogue) -> anyhow::Result<()> {
         self.refresh_scopes().await?;
         let mut links = self.links.dump().await?;
-        for Attachment { ifindex, life, .. } in self.counting.attachments() {
+        let listed: BTreeSet<IfIndex> = links.iter().map(|link| link.ifindex).collect();
+        for ifindex in self.counting.interfaces() {
             // A list that was made while links came and went may have left it out.
-            if life == Life::Live && links.iter().all(|link| link.ifindex != ifindex) {
+            if !listed.contains(&ifindex) {
                 links.extend(self.links.link(ifindex).await?);
             }
         }
@@ -112,12 +105,18 @@ impl Daemon {
         {
             return Err(failure);
         }
-        // What was listed before may be of namespaces that have ended since.
-        self.inventory = catalogue.list().await?;
+        // Now, and not before: what was listed then might be of namespaces that have ended since.
+        self.inventory = catalogue.outline(&self.counting.containers()).await?;
         self.resolve().await?;
         // A process that was killed may have left interfaces that were not to have entries yet.
         self.counting.share_table()?;
         Ok(())
+    }
+
+    /// Asks about each container, and waits for the answers.
+    pub(super) async fn inspect(&mut self, catalogue: &mut Catalogue) -> anyhow::Result<()> {
+        self.inventory = catalogue.list().await?;
+        self.resolve().await
     }
 
     /// Lists everything again, after events may have been lost.
@@ -149,8 +148,9 @@ impl Daemon {
     pub(super) async fn attach_all(&mut self, links: &[Link]) -> Vec<anyhow::Error> {
         let mut failures = Vec::new();
         let mut attached = BTreeSet::new();
+        let rush = self.rush(links);
         for link in links {
-            match self.consider(link).await {
+            match self.consider(link, rush).await {
                 Ok(Considered::Attached) => drop(attached.insert(link.ifindex)),
                 Ok(Considered::Nothing) => {}
                 Err(failure) => {
@@ -199,6 +199,10 @@ impl Daemon {
     pub(super) async fn on_links(&mut self, events: Vec<LinkEvent>) -> anyhow::Result<()> {
         let mut attached = BTreeSet::new();
         let (mut leads_elsewhere, mut lost) = (false, false);
+        let rush = self.rush(events.iter().filter_map(|event| match event {
+            LinkEvent::Changed(link) => Some(link),
+            _ => None,
+        }));
         for event in events {
             match event {
                 LinkEvent::Changed(link) if link.kind == LinkKind::Bridge => {
@@ -208,7 +212,7 @@ impl Daemon {
                     let netns =
                         |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
                     let before = netns(self);
-                    match self.consider(&link).await {
+                    match self.consider(&link, rush).await {
                         Ok(Considered::Attached) => drop(attached.insert(link.ifindex)),
                         Ok(Considered::Nothing) => {}
                         Err(failure) => log::error!("{failure:#}"),
@@ -236,15 +240,31 @@ impl Daemon {
         if leads_elsewhere { self.resolve().await } else { Ok(()) }
     }
 
+    /// How many of the links are containers' and not attached to, as far as is known before Docker is asked.
+    fn rush<'a>(&self, links: impl IntoIterator<Item = &'a Link>) -> Rush {
+        let waits = |link: &&Link| {
+            link.kind == LinkKind::Veth
+                && link.master.is_some_and(|bridge| self.bridges.kin(bridge, &self.inventory) == Kin::Docker)
+                && self.veths.get(link.ifindex).is_none()
+        };
+        let waiting: BTreeSet<IfIndex> = links.into_iter().filter(waits).map(|link| link.ifindex).collect();
+        Rush::of(waiting.iter().filter(|ifindex| !self.counting.is_attached(**ifindex)).count())
+    }
+
     /// Attaches to a link that is a container's.
-    async fn consider(&mut self, link: &Link) -> anyhow::Result<Considered> {
+    async fn consider(&mut self, link: &Link, rush: Rush) -> anyhow::Result<Considered> {
         let Some(bridge) = link.master.filter(|_| link.kind == LinkKind::Veth) else {
             return Ok(Considered::Nothing);
         };
         if !self.is_dockers(bridge).await? || !self.veths.insert(link.clone(), self.bridges.name(bridge)) {
             return Ok(Considered::Nothing);
         }
-        let Err(error) = self.counting.attach(link, clock::now()) else {
+        if let Some(registered) = self.counting.registered(link.ifindex)? {
+            // An earlier process has attached to it.
+            self.veths.set_registered(link.ifindex, registered);
+            return Ok(Considered::Nothing);
+        }
+        let Err(error) = self.counting.attach(link, rush, clock::now()) else {
             return Ok(Considered::Attached);
         };
         // It may have gone while it was attached to: then its RTM_DELLINK is on the way.

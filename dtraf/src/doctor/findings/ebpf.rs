@@ -62,7 +62,7 @@ fn programs(bpf: &Bpf, refusals: &[Refusal]) -> Finding {
 fn hooks(bpf: &Bpf, refusals: &[Refusal]) -> Finding {
     problem(Topic::Hooks, refusals, |refusal| *refusal == Refusal::NoHook).unwrap_or_else(|| {
         match (bpf.tcx, bpf.clsact) {
-            (Support::Yes, _) => Finding::ok(Topic::Hooks, "TCX"),
+            (Support::Yes, _) => Finding::ok(Topic::Hooks, "TCX; clsact for many interfaces at once"),
             (Support::No, Support::Yes) => Finding::ok(Topic::Hooks, "clsact; TCX takes Linux 6.6"),
             (Support::No, _) => {
                 Finding::ok(Topic::Hooks, "clsact, to judge by the kernel's version; TCX takes Linux 6.6")

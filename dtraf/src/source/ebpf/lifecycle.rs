@@ -9,18 +9,20 @@ use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps}
 use dtraf_common::key::{PeerKey, slot_of};
 
 use super::attach::{
-    HookChoice, Interface, TcxAttached, add_clsact, attach_tcx, detach_clsact, replace, unpin_links,
+    HookChoice, Interface, Rush, TcxAttached, add_clsact, attach_clsact, attach_tcx, detach_clsact,
+    has_no_clsact, has_tcx_programs, replace, unpin_links,
 };
 use super::error::EbpfError;
 use super::load::Counting;
 use super::meters::{
-    Attachment, attachment, hook, interface_name, put_text, register, registration, unregister,
+    Attachment, Registered, attachment, hook, interface_name, put_text, register, registration, unregister,
 };
 use super::plain::Plain;
+use super::programs::Programs;
 use super::read::{orphans, snapshot, wait_for_programs};
 use crate::accounting::amount::{Amount, PerDirection};
-use crate::accounting::identity::{IfIndex, Slot, Timestamp};
-use crate::accounting::snapshot::{ContainerName, Snapshot, TcHook};
+use crate::accounting::identity::{ContainerId, IfIndex, Slot, Timestamp};
+use crate::accounting::snapshot::{ContainerName, Life, Snapshot, TcHook};
 use crate::links::Link;
 
 impl Counting {
@@ -34,6 +36,17 @@ impl Counting {
         self.meters.iter().filter_map(|(slot, record)| attachment(slot, record)).collect()
     }
 
+    /// Those that are there.
+    pub(crate) fn interfaces(&self) -> Vec<IfIndex> {
+        self.meters.interfaces().collect()
+    }
+
+    /// The containers that have one of them, as they were last known.
+    pub(crate) fn containers(&self) -> BTreeSet<ContainerId> {
+        let live = self.attachments().into_iter().filter(|attachment| attachment.life == Life::Live);
+        live.filter_map(|attachment| Some(attachment.container?.id)).collect()
+    }
+
     /// Which maps these are: others have another number.
     pub(crate) fn seed(&self) -> u64 {
         self.maps.geometry.seed
@@ -45,26 +58,23 @@ impl Counting {
     }
 
     /// Takes over what an earlier process has left: completes what it had begun, retires the meters of interfaces that
-    /// are gone, and puts this process's programs in place on the others. Returns the interfaces that are attached.
-    pub(crate) fn adopt(&mut self, links: &[Link]) -> Result<BTreeSet<IfIndex>, EbpfError> {
+    /// are gone, and puts this process's programs in place on the others.
+    pub(crate) fn adopt(&mut self, links: &[Link]) -> Result<(), EbpfError> {
         let left: Vec<(Slot, MeterRecord)> =
             self.meters.iter().map(|(slot, record)| (slot, *record)).collect();
-        let mut adopted = BTreeSet::new();
+        let links: BTreeMap<u32, &Link> = links.iter().map(|link| (link.ifindex.0.get(), link)).collect();
         for (slot, record) in left {
             match record.state {
                 MeterRecord::STATE_CLEARING => self.clear(slot)?,
                 MeterRecord::STATE_LIVE => {
                     let name = interface_name(&record);
-                    let link =
-                        links.iter().find(|link| link.ifindex.0.get() == record.ifindex && link.name == name);
-                    let Some(link) = link else {
+                    let Some(link) = links.get(&record.ifindex).filter(|link| link.name == name) else {
                         self.retire_slot(slot)?;
                         continue;
                     };
-                    match self.adopt_one(slot, &record, link) {
-                        Ok(()) => drop(adopted.insert(link.ifindex)),
+                    if let Err(error) = self.adopt_one(slot, &record, link) {
                         // If it is gone, netlink is about to say so; if not, what was attached goes on counting.
-                        Err(error) => log::error!("take over {}: {error}", link.name),
+                        log::error!("take over {}: {error}", link.name);
                     }
                 }
                 _ => {}
@@ -74,7 +84,8 @@ impl Counting {
         self.maps.peers.free_abandoned()?;
         self.recount_pairs()?;
         self.drop_stray_pins()?;
-        Ok(adopted)
+        Programs::forget_others(&self.pins, &self.tag)?;
+        Ok(())
     }
 
     fn adopt_one(&mut self, slot: Slot, record: &MeterRecord, link: &Link) -> Result<(), EbpfError> {
@@ -85,11 +96,11 @@ impl Counting {
             register(&mut self.maps, entry, &link.name)?;
         }
         let interface = Interface { ifindex: link.ifindex, name: &link.name };
-        replace(&mut self.ebpf, &self.pins, &interface, hook(record))
+        replace(&mut self.programs, &self.pins, &interface, hook(record))
     }
 
     /// Attaches to an interface. When that fails nothing stays attached, and what was counted is kept as of one that is gone.
-    pub(crate) fn attach(&mut self, link: &Link, now: Timestamp) -> Result<Slot, EbpfError> {
+    pub(crate) fn attach(&mut self, link: &Link, rush: Rush, now: Timestamp) -> Result<Slot, EbpfError> {
         if let Some(slot) = self.meters.live(link.ifindex) {
             return Ok(slot);
         }
@@ -118,7 +129,7 @@ impl Counting {
         let quota = self.maps.geometry.slots;
         self.maps.peers.set_state(slot, SlotState { quota, entries: 0 })?;
         self.meters.write(&mut self.maps, slot, &record)?;
-        match self.attach_recorded(slot, link) {
+        match self.attach_recorded(slot, link, rush) {
             Ok(()) => Ok(slot),
             Err(error) => {
                 if let Err(undo) = self.detach(slot, &link.name) {
@@ -130,7 +141,7 @@ impl Counting {
     }
 
     /// The record says what is about to be done before it is done.
-    fn attach_recorded(&mut self, slot: Slot, link: &Link) -> Result<(), EbpfError> {
+    fn attach_recorded(&mut self, slot: Slot, link: &Link, rush: Rush) -> Result<(), EbpfError> {
         let entry = Registration {
             ifindex: link.ifindex.0.get(),
             slot: u32::from(slot.0),
@@ -138,25 +149,44 @@ impl Counting {
         };
         register(&mut self.maps, entry, &link.name)?;
         let interface = Interface { ifindex: link.ifindex, name: &link.name };
-        if self.hooks != HookChoice::Clsact {
-            match attach_tcx(&mut self.ebpf, &self.pins, &interface)? {
-                TcxAttached::Done => return Ok(()),
-                TcxAttached::Unsupported if self.hooks == HookChoice::Tcx => {
-                    return Err(EbpfError::NoTcx { interface: link.name.clone() });
+        let by_tcx = match self.hooks {
+            HookChoice::Tcx => true,
+            HookChoice::Clsact => false,
+            HookChoice::Auto => rush == Rush::Few || has_tcx_programs(&interface),
+        };
+        if !by_tcx {
+            match self.attach_filters(slot, &interface) {
+                Err(error) if self.hooks == HookChoice::Auto && has_no_clsact(&error) => {
+                    log::info!("this kernel has no filters by eBPF; using TCX");
+                    self.hooks = HookChoice::Tcx;
+                    self.meters.update(&mut self.maps, slot, |record| record.hook = MeterRecord::HOOK_TCX)?;
                 }
-                TcxAttached::Unsupported => {
-                    log::info!("this kernel has no TCX hooks; using clsact");
-                    self.hooks = HookChoice::Clsact;
-                }
+                done => return done,
             }
         }
+        match attach_tcx(&mut self.programs, &self.pins, &interface)? {
+            TcxAttached::Done => Ok(()),
+            TcxAttached::Unsupported if self.hooks == HookChoice::Tcx => {
+                Err(EbpfError::NoTcx { interface: link.name.clone() })
+            }
+            TcxAttached::Unsupported => {
+                log::info!("this kernel has no TCX hooks; using clsact");
+                self.hooks = HookChoice::Clsact;
+                self.attach_filters(slot, &interface)
+            }
+        }
+    }
+
+    fn attach_filters(&mut self, slot: Slot, interface: &Interface<'_>) -> Result<(), EbpfError> {
         self.meters.update(&mut self.maps, slot, |record| {
             record.hook = MeterRecord::HOOK_CLSACT;
             record.made_clsact = 1;
         })?;
-        let made = add_clsact(&interface)?;
-        self.meters.update(&mut self.maps, slot, |record| record.made_clsact = u8::from(made))?;
-        replace(&mut self.ebpf, &self.pins, &interface, TcHook::Clsact)
+        let made = add_clsact(interface);
+        let has_made = u8::from(matches!(made, Ok(true)));
+        self.meters.update(&mut self.maps, slot, |record| record.made_clsact = has_made)?;
+        made?;
+        attach_clsact(&mut self.programs, interface)
     }
 
     /// The interface is gone: nothing more will be counted. Its counts stay until [`Self::release`].
@@ -255,17 +285,28 @@ impl Counting {
         })
     }
 
-    /// Tells the programs the container's MAC address, and whether to trace.
-    pub(crate) fn set_registration(
-        &mut self,
-        slot: Slot,
-        mac: Option<u64>,
-        trace: bool,
-    ) -> Result<(), EbpfError> {
+    pub(crate) fn is_attached(&self, ifindex: IfIndex) -> bool {
+        self.meters.live(ifindex).is_some()
+    }
+
+    /// What the programs were told about an interface that is attached.
+    pub(crate) fn registered(&self, ifindex: IfIndex) -> Result<Option<Registered>, EbpfError> {
+        if !self.is_attached(ifindex) {
+            return Ok(None);
+        }
+        let registration = registration(&self.maps, ifindex.0.get())?;
+        Ok(registration.map(|(_, entry)| Registered {
+            mac: (entry.mac != 0).then_some(entry.mac),
+            traced: entry.flags & Registration::TRACE != 0,
+        }))
+    }
+
+    /// Tells the programs the container's MAC address, where it is known, and whether to trace.
+    pub(crate) fn set_registration(&mut self, slot: Slot, to: Registered) -> Result<(), EbpfError> {
         let Some(ifindex) = self.meters.get(slot).map(|record| record.ifindex) else { return Ok(()) };
         let Some((index, there)) = registration(&self.maps, ifindex)? else { return Ok(()) };
-        let flags = if trace { Registration::TRACE } else { 0 };
-        let entry = Registration { mac: mac.unwrap_or(there.mac), flags, ..there };
+        let flags = if to.traced { Registration::TRACE } else { 0 };
+        let entry = Registration { mac: to.mac.unwrap_or(there.mac), flags, ..there };
         if entry == there {
             return Ok(());
         }

@@ -1,11 +1,8 @@
-//! From the object file to counting programs.
+//! From what is pinned, or from nothing, to maps and programs.
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use aya::programs::SchedClassifier;
-use aya::{Ebpf, EbpfLoader};
-use dtraf_common::abi::{Geometry, WAYS, globals, maps, programs};
+use dtraf_common::abi::Geometry;
 
 use super::attach::HookChoice;
 use super::error::EbpfError;
@@ -14,14 +11,10 @@ use super::mapped::Access;
 use super::maps::{Maps, pinned_geometry, write_geometry};
 use super::meters::Meters;
 use super::pins::{PinDirectory, PinLock, names, remove_tree, unpin};
+use super::programs::{Constants, Programs, open_object};
 use super::scopes::ScopeMaps;
+use super::trace::Records;
 use crate::accounting::identity::Slot;
-
-/// The programs, made by `cargo xtask build-ebpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../object/dtraf.bpf.o");
-
-/// Says that the kernel is `PREEMPT_RT` (`Documentation/ABI/testing/sysfs-kernel`, since 5.12).
-const REALTIME: &str = "/sys/kernel/realtime";
 
 /// How the backend is to be set up.
 #[derive(Clone, Debug)]
@@ -36,7 +29,11 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Counting {
     pub(super) pins: PinDirectory,
-    pub(super) ebpf: Ebpf,
+    /// What the programs are made of.
+    pub(super) tag: String,
+    pub(super) programs: Programs,
+    /// Of programs that trace.
+    pub(super) records: Option<Records>,
     pub(super) maps: Maps,
     pub(super) meters: Meters,
     pub(super) hooks: HookChoice,
@@ -48,8 +45,8 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    /// Finds pinned maps and goes on with them, or makes new ones; then loads the programs. Attaches nothing. New maps do
-    /// not outlive a failure.
+    /// Finds pinned maps and goes on with them, or makes new ones; then takes the programs, or loads them. Attaches nothing.
+    /// New maps do not outlive a failure.
     pub(crate) fn start(pins: &PinDirectory, options: &Options) -> Result<Self, EbpfError> {
         let lock = pins.claim()?;
         let pinned = pinned_geometry(pins)?;
@@ -75,11 +72,17 @@ impl Counting {
             remove_incomplete(&pins)?;
             geometry::choose(options.limits)?
         };
-        let mut ebpf = load_object(&pins, geometry, options)?;
-        for name in [programs::INGRESS, programs::EGRESS] {
-            let program = program(&mut ebpf, name)?;
-            program.load().map_err(|source| EbpfError::LoadProgram { name, source })?;
-        }
+        let constants = Constants::new(geometry, options);
+        let tag = constants.tag();
+        // Records of a trace come by a map that only who has loaded the programs has.
+        let left = if options.trace || pinned.is_none() { None } else { Programs::pinned(&pins, &tag) };
+        let (programs, records) = if let Some(programs) = left {
+            (programs, None)
+        } else {
+            let mut object = open_object(&pins, geometry, &constants)?;
+            let programs = Programs::load(&pins, &tag, &mut object)?;
+            (programs, options.trace.then(|| Records::of(&mut object)).transpose()?)
+        };
         if pinned.is_none() {
             write_geometry(&pins, geometry)?;
         }
@@ -87,7 +90,9 @@ impl Counting {
         let meters = Meters::find(&maps)?;
         Ok(Self {
             pins,
-            ebpf,
+            tag,
+            programs,
+            records,
             maps,
             meters,
             hooks: options.hooks,
@@ -99,60 +104,12 @@ impl Counting {
     }
 }
 
-pub(super) fn program<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut SchedClassifier, EbpfError> {
-    let program = ebpf.program_mut(name).ok_or(EbpfError::Missing(name))?;
-    program.try_into().map_err(|source| EbpfError::LoadProgram { name, source })
-}
-
-pub(super) fn load_object(
-    pins: &PinDirectory,
-    geometry: Geometry,
-    options: &Options,
-) -> Result<Ebpf, EbpfError> {
-    let realtime = u32::from(fs::read_to_string(REALTIME).is_ok_and(|text| text.trim() == "1"));
-    let trace = u32::from(options.trace);
-    let Geometry { cpus, slots, interfaces, sets, peer_sets, .. } = geometry;
-    let (positions, pairs) = (sets * WAYS, peer_sets * WAYS);
-    let mut loader = EbpfLoader::new();
-    loader
-        .override_global(globals::SLOT_COUNT, &geometry.slots, true)
-        .override_global(globals::INTERFACE_COUNT, &geometry.interfaces, true)
-        .override_global(globals::SET_COUNT, &geometry.sets, true)
-        .override_global(globals::PEER_SET_COUNT, &geometry.peer_sets, true)
-        .override_global(globals::SEED, &geometry.seed, true)
-        .override_global(globals::REALTIME, &realtime, true)
-        .override_global(globals::TRACE, &trace, true);
-    for (name, entries) in [
-        (maps::INTERFACES, interfaces),
-        (maps::SLOTS, slots),
-        (maps::TOTALS, cpus * slots),
-        (maps::DIRECTORY, sets),
-        (maps::CLAIMS, positions),
-        (maps::COUNTERS, cpus * positions),
-        (maps::PEER_SLOTS, slots),
-        (maps::PEER_DIRECTORY, peer_sets),
-        (maps::PEER_CLAIMS, pairs),
-        (maps::PEER_COUNTERS, cpus * pairs),
-        (maps::ASKED, slots),
-        (maps::METERS, slots),
-    ] {
-        loader.map_max_entries(name, entries);
-    }
-    for name in maps::PINNED {
-        loader.map_pin_path(name, pins.map(name));
-    }
-    loader.load(OBJECT).map_err(EbpfError::LoadObject)
-}
-
 /// Removes what a start that was cut short has left. Nothing can have been attached yet, or the geometry would be there.
 fn remove_incomplete(pins: &PinDirectory) -> Result<(), EbpfError> {
     let layout = pins.layout();
     for name in names(&layout)? {
         let path = layout.join(&name);
-        if path != pins.links() {
+        if path != pins.links() && path != pins.programs() {
             unpin(&path)?;
         }
     }

@@ -49,7 +49,16 @@ impl Attachment {
 #[derive(Debug, Default)]
 pub(super) struct Meters {
     records: BTreeMap<Slot, MeterRecord>,
+    /// By the numbers of the interfaces that are there.
+    live: BTreeMap<u32, Slot>,
     newest: u64,
+}
+
+/// What the programs were told about an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Registered {
+    pub(crate) mac: Option<u64>,
+    pub(crate) traced: bool,
 }
 
 impl Meters {
@@ -60,9 +69,7 @@ impl Meters {
             let Plain(record) =
                 maps.meters.get(&slot, 0).map_err(|source| EbpfError::Map { map: maps::METERS, source })?;
             meters.newest = meters.newest.max(record.generation);
-            if record.state != MeterRecord::STATE_FREE {
-                meters.records.insert(slot_number(slot), record);
-            }
+            meters.note(slot_number(slot), &record);
         }
         Ok(meters)
     }
@@ -75,18 +82,23 @@ impl Meters {
         self.records.get(&slot)
     }
 
+    /// Those that are attached.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = IfIndex> {
+        self.live.keys().filter_map(|ifindex| std::num::NonZeroU32::new(*ifindex)).map(IfIndex)
+    }
+
     /// The slot of an interface that is attached.
     pub(super) fn live(&self, ifindex: IfIndex) -> Option<Slot> {
-        let is_it = |record: &MeterRecord| {
-            record.state == MeterRecord::STATE_LIVE && record.ifindex == ifindex.0.get()
-        };
-        self.records.iter().find_map(|(slot, record)| is_it(record).then_some(*slot))
+        self.live.get(&ifindex.0.get()).copied()
     }
 
     /// A free slot and the generation of the meter that will have it.
     pub(super) fn allocate(&mut self, maps: &Maps, interface: &str) -> Result<(Slot, Generation), EbpfError> {
         let slots = maps.geometry.slots;
-        let slot = (ORPHAN_SLOT + 1..slots).map(slot_number).find(|slot| !self.records.contains_key(slot));
+        // The first gap in the row of those in use.
+        let mut used = self.records.keys().copied().peekable();
+        let is_free = |slot: &Slot| used.next_if_eq(slot).is_none();
+        let slot = (ORPHAN_SLOT + 1..slots).map(slot_number).find(is_free);
         let slot =
             slot.ok_or_else(|| EbpfError::NoSlot { interface: interface.to_owned(), slots: slots - 1 })?;
         self.newest += 1;
@@ -103,12 +115,22 @@ impl Meters {
         maps.meters
             .set(u32::from(slot.0), Plain(*record), 0)
             .map_err(|source| EbpfError::Map { map: maps::METERS, source })?;
-        if record.state == MeterRecord::STATE_FREE {
-            self.records.remove(&slot);
-        } else {
-            self.records.insert(slot, *record);
-        }
+        self.note(slot, record);
         Ok(())
+    }
+
+    fn note(&mut self, slot: Slot, record: &MeterRecord) {
+        let before = if record.state == MeterRecord::STATE_FREE {
+            self.records.remove(&slot)
+        } else {
+            self.records.insert(slot, *record)
+        };
+        if let Some(before) = before.filter(|before| before.state == MeterRecord::STATE_LIVE) {
+            self.live.remove(&before.ifindex);
+        }
+        if record.state == MeterRecord::STATE_LIVE {
+            self.live.insert(record.ifindex, slot);
+        }
     }
 
     /// Changes a record, if that changes anything.

@@ -1,7 +1,8 @@
-//! Where maps and links are pinned: `<bpffs>/dtraf/<layout version>/`.
+//! Where maps, programs and links are pinned: `<bpffs>/dtraf/<layout version>/`.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use dtraf_common::abi::{Hook, LAYOUT_VERSION};
@@ -12,6 +13,9 @@ use crate::accounting::identity::IfIndex;
 
 /// `BPF_FS_MAGIC` of `include/uapi/linux/magic.h`.
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+
+/// Nobody but the owner puts anything there.
+const MODE: u32 = 0o755;
 
 /// The directory of one layout. Its lock keeps a second daemon out.
 #[derive(Clone, Debug)]
@@ -54,11 +58,16 @@ impl PinDirectory {
     }
 
     pub(crate) fn link(&self, ifindex: IfIndex, hook: Hook) -> PathBuf {
-        let hook = match hook {
-            Hook::Ingress => "ingress",
-            Hook::Egress => "egress",
-        };
-        self.links().join(format!("{ifindex}-{hook}"))
+        self.links().join(format!("{ifindex}-{}", name(hook)))
+    }
+
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.layout().join("programs")
+    }
+
+    /// A program that is what the tag says.
+    pub(crate) fn program(&self, tag: &str, hook: Hook) -> PathBuf {
+        self.programs().join(tag).join(name(hook))
     }
 
     /// Refuses when a daemon runs or another layout is pinned; makes the directories otherwise.
@@ -74,6 +83,7 @@ impl PinDirectory {
         }
         make(&self.layout())?;
         make(&self.links())?;
+        make(&self.programs())?;
         Ok(lock)
     }
 
@@ -89,8 +99,15 @@ impl PinDirectory {
     }
 }
 
-fn make(path: &Path) -> Result<(), EbpfError> {
-    match fs::create_dir(path) {
+fn name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Ingress => "ingress",
+        Hook::Egress => "egress",
+    }
+}
+
+pub(super) fn make(path: &Path) -> Result<(), EbpfError> {
+    match DirBuilder::new().mode(MODE).create(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             Err(EbpfError::MakeDirectory { path: path.to_owned(), source })
         }

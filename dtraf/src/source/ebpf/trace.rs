@@ -1,5 +1,6 @@
 //! `--trace`: the programs' records of single decisions, as lines of the log.
 
+use aya::Ebpf;
 use aya_log::EbpfLogger;
 use dtraf_common::abi::{Bucket, Direction, Family, Role, Scope, maps};
 use log::{Log, Metadata, Record};
@@ -11,10 +12,13 @@ use super::load::Counting;
 pub(crate) const RECORDS_PER_SECOND: u64 = 100;
 
 impl Counting {
-    /// The trace records; flushing them puts them into the log.
-    pub(crate) fn trace(&mut self) -> Result<Records, EbpfError> {
-        self.refill_trace()?;
-        EbpfLogger::init_with_logger(&mut self.ebpf, Readable).map(Records).map_err(EbpfError::Trace)
+    /// The trace records, where the programs make any; flushing them puts them into the log.
+    pub(crate) fn trace(&mut self) -> Result<Option<Records>, EbpfError> {
+        let records = self.records.take();
+        if records.is_some() {
+            self.refill_trace()?;
+        }
+        Ok(records)
     }
 
     /// Allows more records. Returns whether the last allowance was used up, so that some may be missing.
@@ -36,6 +40,11 @@ impl std::fmt::Debug for Records {
 }
 
 impl Records {
+    /// Those of an object's programs.
+    pub(super) fn of(object: &mut Ebpf) -> Result<Self, EbpfError> {
+        EbpfLogger::init_with_logger(object, Readable).map(Self).map_err(EbpfError::Trace)
+    }
+
     /// Puts what there is into the log.
     pub(crate) fn flush(&mut self) {
         self.0.flush();

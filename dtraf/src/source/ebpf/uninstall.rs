@@ -7,9 +7,10 @@ use super::error::EbpfError;
 use super::load::Counting;
 use super::mapped::Access;
 use super::maps::{Maps, pinned_geometry};
-use super::meters::Meters;
+use super::meters::{Meters, hook};
 use super::pins::{PinDirectory, names, remove_tree, unpin};
 use crate::accounting::identity::IfIndex;
+use crate::accounting::snapshot::TcHook;
 use crate::links::{Link, LinkKind};
 
 /// What [`uninstall`] did.
@@ -39,7 +40,10 @@ pub(crate) fn uninstall(pins: &PinDirectory, links: &[Link]) -> Result<Removed, 
     for link in links.iter().filter(|link| link.kind == LinkKind::Veth) {
         let record = records.iter().filter(live).find(|record| record.ifindex == link.ifindex.0.get());
         let had_filters = detach_clsact(&link.name);
-        if had_filters && record.is_none_or(|record| record.made_clsact != 0) {
+        let is_ours = record.is_none_or(|record| record.made_clsact != 0);
+        // Where a kernel has the qdisc and not the filters, it was made in vain.
+        let was_in_vain = record.is_some_and(|record| hook(record) == TcHook::Tcx);
+        if is_ours && (had_filters || was_in_vain) {
             removed.clsact.push(link.ifindex);
         }
         if had_filters || record.is_some() {

@@ -22,15 +22,17 @@ pub(super) async fn look(
 
 /// An engine in another network namespace, or on another host, has its bridges there.
 async fn bridges(docker: &Docker, links: &Links) -> Bridges {
-    let (Ok(networks), Ok(links)) = (docker.networks().await, links.dump().await) else {
-        return Bridges::Unknown;
-    };
+    let Ok(networks) = docker.networks().await else { return Bridges::Unknown };
     let mut named: Vec<String> = networks.into_iter().filter_map(|network| network.bridge).collect();
     if named.is_empty() {
         return Bridges::Unknown;
     }
-    if links.iter().any(|link| named.contains(&link.name)) {
-        return Bridges::Here;
+    for name in &named {
+        match links.named(name).await {
+            Ok(Some(_)) => return Bridges::Here,
+            Ok(None) => {}
+            Err(_) => return Bridges::Unknown,
+        }
     }
     named.sort_unstable();
     Bridges::Elsewhere(named)
