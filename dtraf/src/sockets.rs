@@ -1,28 +1,28 @@
-//! The ports that something in a container listens on, from `/proc/PID/net`.
+//! The ports that something in a container listens on.
 //!
-//! Owns the reading and the bounds on it. Refuses to enter a namespace and to say which process it is. What is bound to
-//! a loopback address is left out: no interface carries it, and Docker's name server listens there in every container
-//! of a user-defined network, on a port that the container's own connections may use outside.
+//! The kernel is asked from within the container's network namespace, by a thread of its own that goes there for that socket
+//! alone. Where that is not allowed (it wants `CAP_SYS_ADMIN`), or where the kernel cannot be asked, `/proc/PID/net` is read.
+//! Refuses to say which process it is. What is bound to a loopback address is left out: no interface carries it, and Docker's
+//! name server listens there in every container of a user-defined network, on a port that the container's own connections
+//! may use outside.
+
+mod diag;
+mod tables;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::{self, ErrorKind};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 
+use tokio::sync::oneshot;
+
+use self::diag::Visitor;
 use crate::accounting::inventory::PortNumber;
-
-/// Of each table. Listening TCP sockets come first in theirs, so that this holds some 1,700 of them however many
-/// connections there are.
-const TABLE_BYTES: u64 = 256 << 10;
 
 /// `net.ipv4.ip_local_port_range`'s default: a UDP socket bound here is most likely a client's.
 const EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
-
-/// States as the tables print them.
-const TCP_LISTEN: &str = "0A";
-const SCTP_LISTENING: &str = "10";
 
 #[derive(Debug, thiserror::Error)]
 #[error("read the listening sockets of process {pid} from {} (is the host's /proc visible?)", path.display())]
@@ -32,39 +32,54 @@ pub(crate) struct SocketsError {
     source: io::Error,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Table {
-    Tcp,
-    Udp,
-    SctpEndpoints,
+/// Looks into one container at a time.
+#[derive(Debug)]
+pub(crate) struct Looker {
+    questions: mpsc::Sender<Question>,
 }
 
-const TABLES: [(&str, Table); 5] = [
-    ("tcp", Table::Tcp),
-    ("tcp6", Table::Tcp),
-    ("udp", Table::Udp),
-    ("udp6", Table::Udp),
-    ("sctp/eps", Table::SctpEndpoints),
-];
+#[derive(Debug)]
+struct Question {
+    pid: u32,
+    answer: oneshot::Sender<Result<BTreeSet<PortNumber>, SocketsError>>,
+}
 
-/// What the network namespace of process `pid` listens on; empty when the process is gone.
-///
-/// Not free on a host with many connections: the kernel walks its table of all namespaces' connections to learn that
-/// there is none of this one.
-pub(crate) fn listening(pid: u32) -> Result<BTreeSet<PortNumber>, SocketsError> {
-    let mut ports = BTreeSet::new();
-    for (name, table) in TABLES {
-        let path = PathBuf::from(format!("/proc/{pid}/net/{name}"));
-        let read = File::open(&path)
-            .and_then(|file| table.collect(BufReader::new(file.take(TABLE_BYTES)), &mut ports));
-        match read {
-            Ok(()) => {}
-            // No such process, IPv6 or SCTP not in this kernel, or the process went while it was read.
-            Err(error) if is_absence(&error) => {}
-            Err(source) => return Err(SocketsError { pid, path, source }),
-        }
+impl Looker {
+    pub(crate) fn start() -> io::Result<Self> {
+        let (questions, asked) = mpsc::channel();
+        thread::Builder::new().name("sockets".to_owned()).spawn(move || serve(&asked))?;
+        Ok(Self { questions })
     }
-    Ok(ports)
+
+    /// What the network namespace of process `pid` listens on; empty when the process is gone. `None` when nobody looks any
+    /// more.
+    pub(crate) async fn listening(&self, pid: u32) -> Option<Result<BTreeSet<PortNumber>, SocketsError>> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question { pid, answer }).ok()?;
+        answered.await.ok()
+    }
+}
+
+fn serve(questions: &mpsc::Receiver<Question>) {
+    let visitor = Visitor::new();
+    for Question { pid, answer } in questions {
+        let told = match &visitor {
+            Ok(visitor) => visitor.listening(pid),
+            Err(error) => Err(error.kind().into()),
+        };
+        let found = match told {
+            Ok(mut ports) => tables::listening_by_sctp(pid).map(|others| {
+                ports.extend(others);
+                ports
+            }),
+            Err(error) => {
+                log::debug!("listening sockets of process {pid}: {error}; reading its tables");
+                tables::listening(pid)
+            }
+        };
+        // Who has asked may have ended.
+        drop(answer.send(found));
+    }
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -73,62 +88,3 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput)
         || error.raw_os_error() == Some(gone)
 }
-
-impl Table {
-    /// Adds the ports of a table's text. Rows that cannot be read are passed over.
-    fn collect(self, mut rows: impl BufRead, ports: &mut BTreeSet<PortNumber>) -> io::Result<()> {
-        let mut row = String::new();
-        // The heading.
-        rows.read_line(&mut row)?;
-        loop {
-            row.clear();
-            if rows.read_line(&mut row)? == 0 {
-                return Ok(());
-            }
-            let columns: Vec<&str> = row.split_ascii_whitespace().collect();
-            let port = match self {
-                Self::Tcp if columns.get(3) != Some(&TCP_LISTEN) => return Ok(()),
-                Self::Tcp => listener(&columns, 6),
-                Self::Udp => listener(&columns, 17).filter(|found| !EPHEMERAL.contains(&found.port)),
-                Self::SctpEndpoints => sctp_listener(&columns),
-            };
-            ports.extend(port);
-        }
-    }
-}
-
-/// A row of the TCP or UDP tables: `sl local_address remote_address state ...`.
-fn listener(columns: &[&str], protocol: u8) -> Option<PortNumber> {
-    let (address, port) = socket_address(columns.get(1)?)?;
-    let (_, remote_port) = socket_address(columns.get(2)?)?;
-    (remote_port == 0 && port != 0 && !address.is_loopback()).then_some(PortNumber { protocol, port })
-}
-
-/// A row of the SCTP endpoints: `endpoint socket style state bucket port uid inode addresses...`.
-fn sctp_listener(columns: &[&str]) -> Option<PortNumber> {
-    let port = columns.get(5)?.parse().ok().filter(|port| *port != 0)?;
-    (columns.get(3) == Some(&SCTP_LISTENING)).then_some(PortNumber { protocol: 132, port })
-}
-
-/// `0100007F:1F90` or its IPv6 form: 32-bit words of the address as this machine stores them, and the port's value.
-fn socket_address(column: &str) -> Option<(IpAddr, u16)> {
-    let (address, port) = column.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let word =
-        |at: usize| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
-    let address = match address.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
-        32 => {
-            let mut octets = [0; 16];
-            for (at, chunk) in octets.chunks_exact_mut(4).enumerate() {
-                chunk.copy_from_slice(&word(at)?);
-            }
-            Ipv6Addr::from(octets).to_canonical()
-        }
-        _ => return None,
-    };
-    Some((address, port))
-}
-
-#[cfg(test)]
-mod tests;

@@ -119,7 +119,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     // Bridges are known by their networks; containers are listed once all are attached to.
     let inventory = Inventory { containers: BTreeMap::new(), networks: docker.networks().await? };
     let (desk, answers) = Desk::open(docker);
-    let (served, listening) = Served::new();
+    let (served, listening) = Served::new().context("start to look for listening sockets")?;
     let (survey, surveyed) = Survey::new();
     let mut daemon = Daemon {
         counting,

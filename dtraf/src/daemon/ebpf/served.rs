@@ -1,15 +1,16 @@
 //! Which ports each container serves: what Docker says of it, and what listens in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use super::Daemon;
 use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::{Container, PortNumber};
-use crate::sockets;
+use crate::sockets::Looker;
 use crate::source::ebpf::{Counting, EbpfError};
 use crate::view::neutral::neutral;
 
@@ -31,22 +32,21 @@ pub(super) struct Served {
     wanted: BTreeMap<Slot, BTreeSet<PortNumber>>,
     listening: BTreeMap<(ContainerId, u32), BTreeSet<PortNumber>>,
     found: mpsc::UnboundedSender<Found>,
-    /// Who looks: one at a time. Very many at once, as at a start, would leave the loop no CPU to run on.
-    turn: Arc<Mutex<()>>,
+    looker: Arc<Looker>,
 }
 
 impl Served {
     /// And the stream of what is found later.
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Found>) {
+    pub(super) fn new() -> io::Result<(Self, mpsc::UnboundedReceiver<Found>)> {
         let (found, receiver) = mpsc::unbounded_channel();
         let served = Self {
             told: BTreeMap::new(),
             wanted: BTreeMap::new(),
             listening: BTreeMap::new(),
             found,
-            turn: Arc::default(),
+            looker: Arc::new(Looker::start()?),
         };
-        (served, receiver)
+        Ok((served, receiver))
     }
 
     /// Tells the programs what is served behind a slot, if that has changed.
@@ -90,23 +90,20 @@ impl Served {
         self.listening.retain(|(id, pid), _| is_running(id, *pid));
     }
 
-    /// Looks in the background: the kernel walks its whole table of connections each time.
+    /// Looks in the background.
     fn look_into(&self, container: ContainerId, pid: u32) {
-        let (found, turn) = (self.found.clone(), Arc::clone(&self.turn));
+        let (found, looker) = (self.found.clone(), Arc::clone(&self.looker));
         tokio::spawn(async move {
             for wait in LOOKS {
                 tokio::time::sleep(wait).await;
-                let looking = turn.lock().await;
-                let ports = tokio::task::spawn_blocking(move || sockets::listening(pid)).await;
-                drop(looking);
-                match ports {
-                    Ok(Ok(ports)) => {
+                match looker.listening(pid).await {
+                    Some(Ok(ports)) => {
                         if found.send(Found { container, ports }).is_err() {
                             return;
                         }
                     }
-                    Ok(Err(error)) => log::debug!("{error}"),
-                    Err(_) => return,
+                    Some(Err(error)) => log::debug!("{error}"),
+                    None => return,
                 }
             }
         });
