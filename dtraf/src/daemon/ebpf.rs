@@ -48,6 +48,9 @@ const SETTLING: Duration = Duration::from_millis(250);
 /// How many notifications of links are taken at a time.
 const LINKS_TOGETHER: usize = 64;
 
+/// How many containers' listening sockets.
+const FOUND_TOGETHER: usize = 256;
+
 /// Everything that the loop owns.
 struct Daemon {
     counting: Counting,
@@ -88,7 +91,7 @@ enum Event {
     Surveyed(Surveyed),
     Docker(DockerEvent),
     Answer(Answer),
-    Listening(served::Found),
+    Listening(Vec<served::Found>),
     Trace,
     Settle,
     Ledger(Turn),
@@ -314,7 +317,7 @@ impl Sources {
         unsettled: bool,
         keeper: &mut Keeper,
     ) -> Event {
-        let mut links = Vec::new();
+        let (mut links, mut found) = (Vec::new(), Vec::new());
         tokio::select! {
             biased;
             () = signals.next() => Event::Quit,
@@ -323,9 +326,9 @@ impl Sources {
             // Of the others very many come at once when many containers start; who types waits for one at most.
             event = display.next() => Event::View(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
-            Some(found) = self.listening.recv() => Event::Listening(found),
             Some(surveyed) = self.surveyed.recv() => Event::Surveyed(surveyed),
             _ = self.ticks.tick() => Event::Tick,
+            1.. = self.listening.recv_many(&mut found, FOUND_TOGETHER) => Event::Listening(found),
             turn = keeper.next() => Event::Ledger(turn),
             _ = self.chores.tick() => Event::Chores,
             _ = self.traces.tick(), if self.traced => Event::Trace,

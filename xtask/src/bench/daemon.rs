@@ -41,7 +41,7 @@ pub(crate) struct Args {
 enum Part {
     /// CPU time and memory
     Rest,
-    /// From nothing, and where all is attached, by clsact and by TCX
+    /// From nothing, and where all is attached: as dtraf chooses, by clsact and by TCX
     Start,
     /// From a container's interface to its being counted
     Arrival,
@@ -95,7 +95,7 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Daemons> {
         }
     }
     if args.has(Part::Start) {
-        for attach in ["clsact", "tcx"] {
+        for attach in ["auto", "clsact", "tcx"] {
             println!("\ndaemon: start with {MOST} interfaces, {attach}");
             let crowd = crowd(workspace, MOST)?;
             measured.starts.extend(start::starts(&dtraf(workspace, &crowd), MOST, attach, args.rounds)?);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Daemon;
+use crate::accounting::attribution::Tenants;
 use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::{Container, PortNumber};
 use crate::sockets::Looker;
@@ -111,21 +112,31 @@ impl Served {
 }
 
 impl Daemon {
-    pub(super) fn on_listening(&mut self, found: Found) -> anyhow::Result<()> {
-        let Some(owner) = self.inventory.containers.get(&found.container).cloned() else { return Ok(()) };
-        let Some(known) = owner.pid.and_then(|pid| self.served.listening.get_mut(&(owner.id, pid))) else {
-            return Ok(());
-        };
-        known.extend(found.ports);
-        for attachment in self.counting.attachments() {
-            if attachment.container.as_ref().is_some_and(|container| container.id == owner.id)
-                && self.veths.get(attachment.ifindex).is_some()
-            {
-                let tenants = self.inventory.containers.values().filter(|tenant| tenant.netns == owner.netns);
-                let exposed = tenants.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
-                self.served.update(&mut self.counting, attachment.slot, &owner, exposed)?;
-                self.counting.open_table(attachment.slot)?;
+    pub(super) fn on_listening(&mut self, found: Vec<Found>) -> anyhow::Result<()> {
+        let mut heard_of = BTreeSet::new();
+        for Found { container, ports } in found {
+            let pid = self.inventory.containers.get(&container).and_then(|owner| owner.pid);
+            if let Some(known) = pid.and_then(|pid| self.served.listening.get_mut(&(container, pid))) {
+                known.extend(ports);
+                heard_of.insert(container);
             }
+        }
+        let tenants = Tenants::of(&self.inventory);
+        for attachment in self.counting.attachments() {
+            let Some(owner) = attachment
+                .container
+                .filter(|container| heard_of.contains(&container.id))
+                .and_then(|container| self.inventory.containers.get(&container.id))
+            else {
+                continue;
+            };
+            if self.veths.get(attachment.ifindex).is_none() {
+                continue;
+            }
+            let all = owner.netns.into_iter().flat_map(|netns| tenants.within(netns, &self.inventory));
+            let exposed = all.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
+            self.served.update(&mut self.counting, attachment.slot, owner, exposed)?;
+            self.counting.open_table(attachment.slot)?;
         }
         Ok(())
     }
