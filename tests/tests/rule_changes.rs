@@ -198,10 +198,10 @@ fn a_table_of_nftables_that_is_emptied_or_deleted_comes_back_with_its_counts() -
         running.agrees("emptied", || witness.seen()).map(drop)
     };
     visit(&mut running)?;
-    for harm in ["flush chain inet dtraf forward", "flush table inet dtraf", "delete table inet dtraf"] {
+    for harm in ["flush chain ip dtraf forward", "flush table ip dtraf", "delete table ip dtraf"] {
         host.run("nft", &[harm])?;
         eventually("the table to be back", LIMIT, || {
-            let listing = host.run("nft", &["list", "table", "inet", "dtraf"]).unwrap_or_default();
+            let listing = host.run("nft", &["list", "table", "ip", "dtraf"]).unwrap_or_default();
             Ok(listing.contains("counter name ip daddr map @").then_some(()))
         })
         .context(harm)?;

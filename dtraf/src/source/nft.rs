@@ -1,13 +1,13 @@
-//! The nftables backend: the accounts of the iptables recipe in a table of dtraf's own, for hosts without a DOCKER-USER
+//! The nftables backend: the accounts of the iptables recipe in tables of dtraf's own, for hosts without a DOCKER-USER
 //! chain, and at a cost per packet that does not grow with the number of containers.
 //!
 //! ```text
-//! packet ─► chain forward ─► map: address (and port) ─► counter
+//! packet ─► chain forward ─► map: address ─► counter, then map: address and port ─► counter
 //! ```
 //!
 //! Counters are objects of their own, and the maps point to them. A container that moves, goes or comes back changes what
 //! points where, never a counter: no packet is lost or counted twice by it. Every change is one transaction of `nft`.
-//! Nothing outside of `table inet dtraf` is read or written, and no rule in it decides about a packet.
+//! Nothing outside of `table ip dtraf` and `table ip6 dtraf` is read or written, and no rule in them decides about a packet.
 //!
 //! Non-first fragments have no port and count for the address alone. (The legacy variant of iptables sees it that way;
 //! the nft variant takes the bytes where a port would be for one.) Where connections are tracked, as wherever Docker

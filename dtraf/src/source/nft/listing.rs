@@ -1,5 +1,6 @@
 //! What `nft -n -j list table` says -> [`Standing`]. Whatever is not dtraf's own way to write is passed over.
 
+use dtraf_common::abi::Family;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,6 +43,7 @@ struct Counter {
 #[derive(Deserialize)]
 struct Elements {
     name: String,
+    size: Option<usize>,
     /// Pairs of a place and a counter's name.
     #[serde(default)]
     elem: Vec<Value>,
@@ -64,29 +66,30 @@ struct Statement {
     comment: String,
 }
 
-/// Understands a listing of one table.
-pub(super) fn parse(text: &[u8]) -> Result<Standing, serde_json::Error> {
+/// Takes a listing of one family's table into what stands.
+pub(super) fn parse(family: Family, text: &[u8], standing: &mut Standing) -> Result<(), serde_json::Error> {
     let listing: Listing = serde_json::from_slice(text)?;
-    let mut standing = Standing::default();
+    let mut skeleton = None::<Skeleton>;
     let mut rules = Vec::new();
     for item in listing.nftables {
-        if let Some(table) = item.table {
-            standing.skeleton.has_table |= table.name == TABLE;
+        if item.table.is_some_and(|table| table.name == TABLE) {
+            skeleton.get_or_insert_default();
         } else if let Some(counter) = item.counter {
-            add_counter(&mut standing, &counter);
+            add_counter(standing, &counter);
         } else if let Some(map) = item.map {
-            add_map(&mut standing, map);
+            add_map(standing, skeleton.get_or_insert_default(), family, map);
         } else if let Some(chain) = item.chain.filter(|chain| chain.name == CHAIN) {
-            standing.skeleton.chain = Some(Chain { is_placed: chain.is_placed(), rules: Vec::new() });
+            let chain = Chain { is_placed: chain.is_placed(), rules: Vec::new() };
+            skeleton.get_or_insert_default().chain = Some(chain);
         } else if let Some(rule) = item.rule.filter(|rule| rule.chain == CHAIN) {
             rules.push(rule.comment);
         }
     }
-    let Standing { skeleton: Skeleton { chain, .. }, .. } = &mut standing;
-    if let Some(chain) = chain {
+    if let Some(chain) = skeleton.as_mut().and_then(|skeleton| skeleton.chain.as_mut()) {
         chain.rules = rules;
     }
-    Ok(standing)
+    standing.skeletons.extend(skeleton.map(|skeleton| (family, skeleton)));
+    Ok(())
 }
 
 impl Listed {
@@ -103,8 +106,9 @@ fn add_counter(standing: &mut Standing, counter: &Counter) {
     }
 }
 
-fn add_map(standing: &mut Standing, elements: Elements) {
-    let Some(map) = Map::all().find(|map| map.to_string() == elements.name) else {
+fn add_map(standing: &mut Standing, skeleton: &mut Skeleton, family: Family, elements: Elements) {
+    let maps = || Map::all().filter(|map| map.family == family);
+    let Some(map) = maps().find(|map| map.to_string() == elements.name) else {
         return;
     };
     for element in &elements.elem {
@@ -116,7 +120,7 @@ fn add_map(standing: &mut Standing, elements: Elements) {
             standing.places.insert(place, counter);
         }
     }
-    standing.skeleton.maps.push(elements.name);
+    skeleton.maps.insert(elements.name, elements.size);
 }
 
 fn place(map: Map, key: &Value) -> Option<Place> {

@@ -4,10 +4,12 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
+use dtraf_common::abi::Family;
+
 use super::error::NftError;
 use super::listing;
 use super::plan::Plan;
-use super::skeleton::{Skeleton, TABLE};
+use super::skeleton::{Needed, Skeleton, TABLE, family_word};
 use super::standing::Standing;
 
 /// Where it may be: what people put into `PATH` often lacks the directories of administration.
@@ -46,18 +48,22 @@ impl Nft {
     }
 
     pub(crate) fn read(&self) -> Result<Standing, NftError> {
-        const OPERATION: &str = "list dtraf's nftables table";
-        match self.said(OPERATION, &["-n", "-j", "list", "table", "inet", TABLE], "")? {
-            Ok(listing) => listing::parse(&listing)
-                .map_err(|source| NftError::Listing { program: self.program.clone(), source }),
-            Err(refusal) if refusal.is_absence() => Ok(Standing::default()),
-            Err(refusal) => Err(self.refused(OPERATION, refusal)),
+        const OPERATION: &str = "list dtraf's nftables tables";
+        let mut standing = Standing::default();
+        for family in Family::ALL {
+            match self.said(OPERATION, &["-n", "-j", "list", "table", family_word(family), TABLE], "")? {
+                Ok(listing) => listing::parse(family, &listing, &mut standing)
+                    .map_err(|source| NftError::Listing { program: self.program.clone(), source })?,
+                Err(refusal) if refusal.is_absence() => {}
+                Err(refusal) => return Err(self.refused(OPERATION, refusal)),
+            }
         }
+        Ok(standing)
     }
 
     /// Changes everything or, when it fails, nothing.
     pub(crate) fn carry_out(&self, plan: &Plan) -> Result<(), NftError> {
-        const OPERATION: &str = "change dtraf's nftables table";
+        const OPERATION: &str = "change dtraf's nftables tables";
         if plan.is_empty() {
             return Ok(());
         }
@@ -67,20 +73,27 @@ impl Nft {
         }
     }
 
-    /// Deletes the table and all it has counted, and says whether there was one.
+    /// Deletes the tables and all they have counted, and says whether there was one.
     pub(crate) fn remove(&self) -> Result<bool, NftError> {
-        const OPERATION: &str = "delete dtraf's nftables table";
-        match self.said(OPERATION, &["delete", "table", "inet", TABLE], "")? {
-            Ok(_) => Ok(true),
-            Err(refusal) if refusal.is_absence() => Ok(false),
-            Err(refusal) => Err(self.refused(OPERATION, refusal)),
+        const OPERATION: &str = "delete dtraf's nftables tables";
+        let mut was_there = false;
+        for family in Family::ALL {
+            match self.said(OPERATION, &["delete", "table", family_word(family), TABLE], "")? {
+                Ok(_) => was_there = true,
+                Err(refusal) if refusal.is_absence() => {}
+                Err(refusal) => return Err(self.refused(OPERATION, refusal)),
+            }
         }
+        Ok(was_there)
     }
 
     /// With `--check` the kernel goes through all of a transaction, and then takes it back.
     fn is_fit(&self) -> Result<(), NftError> {
         let mut script = String::new();
-        Skeleton::default().complete(TRIAL, &mut script).expect("a String takes any text");
+        for family in Family::ALL {
+            Skeleton::complete(None, family, TRIAL, &Needed::new(), &mut script)
+                .expect("a String takes any text");
+        }
         for (operation, arguments, input) in [
             ("try out nftables", ["--check", "-f", "-"].as_slice(), script.as_str()),
             ("have nft list tables as JSON", ["-n", "-j", "list", "tables"].as_slice(), ""),

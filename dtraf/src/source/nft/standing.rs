@@ -1,4 +1,4 @@
-//! What stands in dtraf's table.
+//! What stands in dtraf's tables.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,10 +11,11 @@ use super::skeleton::Skeleton;
 use crate::accounting::snapshot::Life;
 use crate::source::rules::{Counted, Tally};
 
-/// The table as it was when it was last looked at. That there is none is one way to be.
+/// The tables as they were when they were last looked at. That there is none is one way to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub(super) skeleton: Skeleton,
+    /// Of each family's table that is there.
+    pub(super) skeletons: BTreeMap<Family, Skeleton>,
     /// Counters of others' making are not among them.
     pub(super) counters: BTreeMap<CounterName, Tally>,
     /// Who stands where; `None` for a counter of others' making.

@@ -1,9 +1,10 @@
 mod laws;
 mod model;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use dtraf_common::abi::Family;
 use insta::assert_snapshot;
 
 use super::listing;
@@ -14,11 +15,20 @@ use crate::accounting::inventory::PortNumber;
 use crate::accounting::snapshot::{ContainerName, Life};
 use crate::source::rules::{Counted, Tally, Target, Wanted};
 
-/// What `nft` 1.0.6 said on Linux 6.18, after traffic: `web` runs with two addresses, `db` has stopped, and somebody has
+/// What `nft` 1.0.6 said on Linux 6.18 of counters that had been given what they had counted before: `web` runs with two addresses, `db` has stopped, and somebody has
 /// put a counter, a map, a chain and an element of his own into the table.
-const LISTING: &[u8] = include_bytes!("tests/listing.json");
+const LISTINGS: [(Family, &str); 2] =
+    [(Family::V4, include_str!("tests/listing4.json")), (Family::V6, include_str!("tests/listing6.json"))];
 
 const TCP_80: PortNumber = PortNumber { protocol: 6, port: 80 };
+
+fn listed(listings: impl IntoIterator<Item = (Family, impl AsRef<str>)>) -> Standing {
+    let mut standing = Standing::default();
+    for (family, listing) in listings {
+        listing::parse(family, listing.as_ref().as_bytes(), &mut standing).unwrap();
+    }
+    standing
+}
 
 fn wanted(number: u8, name: &str, address: &str, ports: impl IntoIterator<Item = PortNumber>) -> Wanted {
     let container = ContainerName { id: id(number), name: name.to_owned() };
@@ -51,42 +61,41 @@ fn shown(counted: &[Counted]) -> String {
 fn the_first_script_makes_everything() {
     let script = script(&Standing::default(), &[wanted(1, "web", "10.2.0.2", [TCP_80])], &[]);
     assert_snapshot!(short(&script), @r#"
-    add table inet dtraf
-    add map inet dtraf rx4 { type ipv4_addr : counter; }
-    add map inet dtraf tx4 { type ipv4_addr : counter; }
-    add map inet dtraf rx4_ports { type ipv4_addr . inet_proto . inet_service : counter; }
-    add map inet dtraf tx4_ports { type ipv4_addr . inet_proto . inet_service : counter; }
-    add map inet dtraf retired4 { type ipv4_addr . mark : counter; }
-    add map inet dtraf rx6 { type ipv6_addr : counter; }
-    add map inet dtraf tx6 { type ipv6_addr : counter; }
-    add map inet dtraf rx6_ports { type ipv6_addr . inet_proto . inet_service : counter; }
-    add map inet dtraf tx6_ports { type ipv6_addr . inet_proto . inet_service : counter; }
-    add map inet dtraf retired6 { type ipv6_addr . mark : counter; }
-    add chain inet dtraf forward { type filter hook forward priority -1; policy accept; }
-    add rule inet dtraf forward counter name ip daddr map @rx4 comment "rx4"
-    add rule inet dtraf forward counter name ip saddr map @tx4 comment "tx4"
-    add rule inet dtraf forward counter name ip6 daddr map @rx6 comment "rx6"
-    add rule inet dtraf forward counter name ip6 saddr map @tx6 comment "tx6"
-    add rule inet dtraf forward ip frag-off & 0x1fff != 0 return comment "fragment4"
-    add rule inet dtraf forward frag frag-off != 0 return comment "fragment6"
-    add rule inet dtraf forward counter name ip daddr . meta l4proto . th dport map @rx4_ports comment "rx4_ports"
-    add rule inet dtraf forward counter name ip saddr . meta l4proto . th sport map @tx4_ports comment "tx4_ports"
-    add rule inet dtraf forward counter name ip6 daddr . meta l4proto . th dport map @rx6_ports comment "rx6_ports"
-    add rule inet dtraf forward counter name ip6 saddr . meta l4proto . th sport map @tx6_ports comment "tx6_ports"
-    add counter inet dtraf rx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
-    add counter inet dtraf rx4/all/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
-    add counter inet dtraf tx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
-    add counter inet dtraf tx4/all/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
-    add element inet dtraf rx4 { 10.2.0.2 : "rx4/all/<1>/2026-09-21T14.14.20Z/0/web" }
-    add element inet dtraf tx4 { 10.2.0.2 : "tx4/all/<1>/2026-09-21T14.14.20Z/0/web" }
-    add element inet dtraf rx4_ports { 10.2.0.2 . 6 . 80 : "rx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web" }
-    add element inet dtraf tx4_ports { 10.2.0.2 . 6 . 80 : "tx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web" }
+    add table ip dtraf
+    add map ip dtraf rx4 { type ipv4_addr : counter; size 1024; }
+    add map ip dtraf tx4 { type ipv4_addr : counter; size 1024; }
+    add map ip dtraf rx4_ports { type ipv4_addr . inet_proto . inet_service : counter; size 1024; }
+    add map ip dtraf tx4_ports { type ipv4_addr . inet_proto . inet_service : counter; size 1024; }
+    add map ip dtraf retired4 { type ipv4_addr . mark : counter; }
+    add chain ip dtraf forward { type filter hook forward priority -1; policy accept; }
+    add rule ip dtraf forward counter name ip daddr map @rx4 ip frag-off & 0x1fff == 0 counter name ip daddr . meta l4proto . th dport map @rx4_ports comment "rx4, rx4_ports"
+    add rule ip dtraf forward counter name ip saddr map @tx4 ip frag-off & 0x1fff == 0 counter name ip saddr . meta l4proto . th sport map @tx4_ports comment "tx4, tx4_ports"
+    add table ip6 dtraf
+    add map ip6 dtraf rx6 { type ipv6_addr : counter; size 1024; }
+    add map ip6 dtraf tx6 { type ipv6_addr : counter; size 1024; }
+    add map ip6 dtraf rx6_ports { type ipv6_addr . inet_proto . inet_service : counter; size 1024; }
+    add map ip6 dtraf tx6_ports { type ipv6_addr . inet_proto . inet_service : counter; size 1024; }
+    add map ip6 dtraf retired6 { type ipv6_addr . mark : counter; }
+    add chain ip6 dtraf forward { type filter hook forward priority -1; policy accept; }
+    add rule ip6 dtraf forward counter name ip6 daddr map @rx6 comment "rx6"
+    add rule ip6 dtraf forward counter name ip6 saddr map @tx6 comment "tx6"
+    add rule ip6 dtraf forward frag frag-off != 0 return comment "fragment"
+    add rule ip6 dtraf forward counter name ip6 daddr . meta l4proto . th dport map @rx6_ports comment "rx6_ports"
+    add rule ip6 dtraf forward counter name ip6 saddr . meta l4proto . th sport map @tx6_ports comment "tx6_ports"
+    add counter ip dtraf rx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
+    add counter ip dtraf rx4/all/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
+    add counter ip dtraf tx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
+    add counter ip dtraf tx4/all/<1>/2026-09-21T14.14.20Z/0/web { packets 0 bytes 0; }
+    add element ip dtraf rx4 { 10.2.0.2 : "rx4/all/<1>/2026-09-21T14.14.20Z/0/web" }
+    add element ip dtraf tx4 { 10.2.0.2 : "tx4/all/<1>/2026-09-21T14.14.20Z/0/web" }
+    add element ip dtraf rx4_ports { 10.2.0.2 . 6 . 80 : "rx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web" }
+    add element ip dtraf tx4_ports { 10.2.0.2 . 6 . 80 : "tx4/tcp/80/<1>/2026-09-21T14.14.20Z/0/web" }
     "#);
 }
 
 #[test]
 fn a_real_listing_tells_what_was_counted() {
-    let standing = listing::parse(LISTING).unwrap();
+    let standing = listed(LISTINGS);
     assert_snapshot!(shown(&standing.counted()), @r#"
     web 10.2.0.2 Received Port(PortNumber { protocol: 6, port: 80 }) Live since 0: 7 packets, 400 bytes
     web 10.2.0.2 Received All Live since 0: 10 packets, 652 bytes
@@ -105,9 +114,9 @@ fn a_real_listing_tells_what_was_counted() {
 
 #[test]
 fn a_real_listing_leaves_nothing_to_do_but_to_take_away_what_points_to_others_counters() {
-    let standing = listing::parse(LISTING).unwrap();
+    let standing = listed(LISTINGS);
     let wanted = [wanted(1, "web", "10.2.0.2", [TCP_80]), wanted(1, "web", "fd02::2", [TCP_80])];
-    assert_snapshot!(short(&script(&standing, &wanted, &standing.counted())), @"delete element inet dtraf rx4 { 10.9.9.9 }");
+    assert_snapshot!(short(&script(&standing, &wanted, &standing.counted())), @"delete element ip dtraf rx4 { 10.9.9.9 }");
 }
 
 #[test]
@@ -118,16 +127,15 @@ fn no_table_is_nothing_standing() {
 
 #[test]
 fn what_another_nft_may_say_besides_is_passed_over() {
-    let standing = listing::parse(
-        br#"{"nftables": [{"metainfo": {}}, {"novelty": {"name": "rx4"}}, {"table": {"name": "dtraf", "flags": ["x"]}},
+    let listing = r#"{"nftables": [{"metainfo": {}}, {"novelty": {"name": "rx4"}}, {"table": {"name": "dtraf", "flags": ["x"]}},
         {"map": {"name": "rx4", "type": {"typeof": {}}, "elem": [
             "10.0.0.1", [], ["10.0.0.2"], [{"prefix": {"addr": "10.0.0.0", "len": 8}}, "x"], [{"concat": []}, "x"],
-            [{"concat": ["10.0.0.3", "tcp", 80]}, "x"], ["fd00::1", "x"], ["10.0.0.4", {"name": "x"}]]}}]}"#,
-    );
-    let standing = standing.unwrap();
-    assert_eq!(standing.skeleton.maps, ["rx4"]);
+            [{"concat": ["10.0.0.3", "tcp", 80]}, "x"], ["fd00::1", "x"], ["10.0.0.4", {"name": "x"}]]}}]}"#;
+    let standing = listed([(Family::V4, listing)]);
+    assert_eq!(standing.skeletons[&Family::V4].maps, BTreeMap::from([("rx4".to_owned(), None)]));
     assert_eq!(standing.places.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.4"]);
-    assert!(listing::parse(b"Error: JSON support not compiled-in").is_err());
+    let error = b"Error: JSON support not compiled-in";
+    assert!(listing::parse(Family::V4, error, &mut Standing::default()).is_err());
 }
 
 #[test]
@@ -139,7 +147,7 @@ fn a_stopped_container_keeps_its_last_addresses_and_comes_back_to_them() {
         let target = Target { wanted, containers: &containers, known: &[], now: at(0) };
         kernel.carry_out(&plan(&kernel.read(), &target));
         if count {
-            let counters = &mut kernel.table.as_mut().unwrap().counters;
+            let counters = &mut kernel.tables.get_mut("ip").unwrap().counters;
             counters.values_mut().zip(1..).for_each(|(tally, packets)| tally.packets = packets);
         }
         let addressed = |it: &Counted| (it.address, it.tally.packets, it.life);
@@ -156,16 +164,50 @@ fn a_stopped_container_keeps_its_last_addresses_and_comes_back_to_them() {
 
 #[test]
 fn a_chain_that_somebody_moved_is_put_back() {
-    let text = String::from_utf8(LISTING.to_vec()).unwrap().replace("\"prio\": -1", "\"prio\": 5");
-    let standing = listing::parse(text.as_bytes()).unwrap();
+    let moved = |(family, text): (Family, &str)| (family, text.replace("\"prio\": -1", "\"prio\": 5"));
+    let standing = listed([moved(LISTINGS[0])]);
     let script = script(&standing, &[], &standing.counted());
-    let lines: Vec<&str> = script.lines().take(3).collect();
+    let chain = script.lines().filter(|line| line.contains("chain ip dtraf"));
+    let lines: Vec<&str> = chain.collect();
     assert_eq!(
         lines,
         [
-            "flush chain inet dtraf forward",
-            "delete chain inet dtraf forward",
-            "add chain inet dtraf forward { type filter hook forward priority -1; policy accept; }"
+            "flush chain ip dtraf forward",
+            "delete chain ip dtraf forward",
+            "add chain ip dtraf forward { type filter hook forward priority -1; policy accept; }"
         ]
     );
+}
+
+#[test]
+fn a_map_without_room_is_made_anew_and_loses_nothing() {
+    let mut kernel = model::Kernel::default();
+    let containers = BTreeSet::from([id(1)]);
+    let crowd = |count: u16| -> Vec<Wanted> {
+        let address = |number: u16| format!("10.0.{}.{}", number >> 8, number & 0xff);
+        (0..count).map(|number| wanted(1, "web", &address(number), [TCP_80])).collect()
+    };
+    let mut look = |count| {
+        let wanted = crowd(count);
+        let target = Target { wanted: &wanted, containers: &containers, known: &[], now: at(0) };
+        let plan = plan(&kernel.read(), &target);
+        kernel.carry_out(&plan);
+        let counters = &mut kernel.tables.get_mut("ip").unwrap().counters;
+        for tally in counters.values_mut() {
+            tally.packets += 1;
+        }
+        let counted = kernel.read().counted();
+        let live = counted.iter().filter(|it| it.life == Life::Live).count();
+        let packets = counted.iter().map(|it| it.tally.packets).sum::<u64>();
+        (
+            live,
+            packets,
+            plan.script().matches("delete map").count(),
+            plan.script().matches("add rule").count(),
+        )
+    };
+    assert_eq!(look(1000), (4000, 4000, 0, 7));
+    assert_eq!(look(2048), (8192, 4000 + 8192, 0, 0));
+    assert_eq!(look(2049), (8196, 4000 + 8192 + 8196, 4, 2));
+    assert_eq!(look(10), (40, 4000 + 8192 + 8196 + 8196, 0, 0));
 }

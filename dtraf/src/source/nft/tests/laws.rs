@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::model::Kernel;
+use super::model::{Kernel, Table};
 use crate::accounting::fixtures::{at, id};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::PortNumber;
@@ -84,6 +84,10 @@ fn pick<T>(index: prop::sample::Index, from: impl Iterator<Item = T>) -> Option<
     (!from.is_empty()).then(|| from.swap_remove(index.index(from.len())))
 }
 
+fn maps(tables: &mut BTreeMap<String, Table>) -> impl Iterator<Item = &mut BTreeMap<String, String>> {
+    tables.values_mut().flat_map(|table| table.maps.values_mut())
+}
+
 impl World {
     fn act(&mut self, act: Act) {
         match act {
@@ -97,46 +101,59 @@ impl World {
                 self.truth.retain(|key, _| self.containers.contains(&key.container));
             }
             Act::Restart => self.known.clear(),
-            Act::FlushRuleset => self.kernel.table = None,
-            other => self.act_on_table(&other),
+            Act::FlushRuleset => self.kernel.tables.clear(),
+            other => self.act_on_tables(&other),
         }
     }
 
-    fn act_on_table(&mut self, act: &Act) {
-        let Some(table) = &mut self.kernel.table else { return };
+    fn act_on_tables(&mut self, act: &Act) {
+        let tables = &mut self.kernel.tables;
         match *act {
             Act::Count { place, packets } => {
-                let live = table.maps.iter().filter(|(name, _)| !name.starts_with("retired"));
-                if let Some(counter) = pick(place, live.flat_map(|(_, map)| map.values())) {
+                let maps = tables.values().flat_map(|table| &table.maps);
+                let live = maps.filter(|(name, _)| !name.starts_with("retired"));
+                if let Some(counter) = pick(place, live.flat_map(|(_, map)| map.values().cloned())) {
                     let more = Tally { packets, bytes: 100 * packets };
-                    let tally = table.counters.get_mut(counter).unwrap();
+                    let tally = tables.values_mut().find_map(|it| it.counters.get_mut(&counter)).unwrap();
                     *tally = *tally + more;
                     let name: CounterName = counter.parse().unwrap();
                     let truth = self.truth.entry(name.key).or_default();
                     *truth = *truth + more;
                 }
             }
-            Act::DeleteChain => table.chain = None,
-            Act::FlushChain => table.chain.as_mut().unwrap().1.clear(),
+            Act::DeleteChain => tables.values_mut().for_each(|table| table.chain = None),
+            Act::FlushChain => {
+                for table in tables.values_mut() {
+                    table.chain.as_mut().unwrap().1.clear();
+                }
+            }
             Act::DeleteCounter(index) => {
-                if let Some(counter) = pick(index, table.counters.keys().cloned()) {
-                    table.counters.remove(&counter);
-                    table.maps.values_mut().for_each(|map| map.retain(|_, it| *it != counter));
+                let counters = tables.values().flat_map(|table| table.counters.keys().cloned());
+                if let Some(counter) = pick(index, counters) {
+                    for table in tables.values_mut() {
+                        table.counters.remove(&counter);
+                        table.maps.values_mut().for_each(|map| map.retain(|_, it| *it != counter));
+                    }
                 }
             }
             Act::DeleteElement(index) => {
-                if let Some(map) = pick(index, table.maps.values_mut()) {
+                if let Some(map) = pick(index, maps(tables)) {
                     map.pop_first();
                 }
             }
             Act::Misdirect(index) => {
-                table.counters.insert("theirs".to_owned(), Tally::default());
-                let places = table.maps.values_mut().flat_map(|map| map.values_mut());
-                if let Some(counter) = pick(index, places) {
+                for table in tables.values_mut() {
+                    table.counters.insert("theirs".to_owned(), Tally::default());
+                }
+                if let Some(counter) = pick(index, maps(tables).flat_map(BTreeMap::values_mut)) {
                     "theirs".clone_into(counter);
                 }
             }
-            Act::FlushMap(index) => pick(index, table.maps.values_mut()).unwrap().clear(),
+            Act::FlushMap(index) => {
+                if let Some(map) = pick(index, maps(tables)) {
+                    map.clear();
+                }
+            }
             Act::Containers { .. } | Act::Restart | Act::FlushRuleset => {}
         }
     }

@@ -1,17 +1,20 @@
-//! A kernel's table as far as dtraf's scripts can change it, with the kernel's ways to refuse.
+//! A kernel's tables as far as dtraf's scripts can change it, with the kernel's ways to refuse.
 
 use std::collections::BTreeMap;
 
+use dtraf_common::abi::Family;
 use serde_json::{Value, json};
 
 use crate::source::nft::listing;
 use crate::source::nft::plan::Plan;
+use crate::source::nft::skeleton::family_word;
 use crate::source::nft::standing::Standing;
 use crate::source::rules::Tally;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kernel {
-    pub(super) table: Option<Table>,
+    /// By family, as `nft` calls it.
+    pub(super) tables: BTreeMap<String, Table>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,8 @@ pub(super) struct Table {
     pub(super) counters: BTreeMap<String, Tally>,
     /// Place and counter of each element, as written.
     pub(super) maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// How many elements each of them may have.
+    pub(super) sizes: BTreeMap<String, Option<usize>>,
     /// Where it is, and its rules.
     pub(super) chain: Option<(String, Vec<String>)>,
 }
@@ -34,17 +39,26 @@ impl Kernel {
     }
 
     fn carry_out_line(&mut self, line: &str) -> Option<()> {
-        let (command, rest) = line.split_once(" inet dtraf").expect("every command is about the one table");
+        let (before, rest) = line.split_once(" dtraf").expect("every command is about a table of dtraf's");
+        let (command, family) = before.rsplit_once(' ').expect("it says which");
         let rest = rest.trim_start();
         if command == "add table" {
-            self.table.get_or_insert_default();
+            self.tables.entry(family.to_owned()).or_default();
             return Some(());
         }
-        let table = self.table.as_mut()?;
+        let table = self.tables.get_mut(family)?;
         let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let braced = || rest.strip_prefix("{ ").and_then(|rest| rest.strip_suffix(" }"));
         match command {
-            "add map" => drop(table.maps.entry(name.to_owned()).or_default()),
+            "add map" => {
+                let size = braced()?.split_once("size ").and_then(|(_, size)| size.strip_suffix(';'));
+                table.sizes.insert(name.to_owned(), size.map(|size| size.parse().unwrap()));
+                table.maps.entry(name.to_owned()).or_default();
+            }
+            "delete map" => {
+                let is_used = table.chain.as_ref().is_some_and(|(_, rules)| !rules.is_empty());
+                table.maps.remove(name).filter(|_| !is_used)?;
+            }
             "add chain" if table.chain.is_none() => table.chain = Some((braced()?.to_owned(), Vec::new())),
             "add chain" => assert_eq!(table.chain.as_ref()?.0, braced()?),
             "flush chain" => table.chain.as_mut()?.1.clear(),
@@ -76,6 +90,8 @@ impl Kernel {
                         return None;
                     }
                 }
+                let size = table.sizes.get(name).copied().flatten();
+                size.is_none_or(|size| map.len() <= size).then_some(())?;
             }
             _ => return None,
         }
@@ -83,14 +99,20 @@ impl Kernel {
     }
 
     pub(super) fn read(&self) -> Standing {
-        let items = self.table.as_ref().map(Table::items).unwrap_or_default();
-        listing::parse(json!({ "nftables": items }).to_string().as_bytes()).unwrap()
+        let mut standing = Standing::default();
+        for family in Family::ALL {
+            if let Some(table) = self.tables.get(family_word(family)) {
+                let listing = json!({ "nftables": table.items() }).to_string();
+                listing::parse(family, listing.as_bytes(), &mut standing).unwrap();
+            }
+        }
+        standing
     }
 }
 
 impl Table {
     fn items(&self) -> Vec<Value> {
-        let mut items = vec![json!({"table": {"family": "inet", "name": "dtraf"}})];
+        let mut items = vec![json!({"table": {"name": "dtraf"}})];
         for (name, tally) in &self.counters {
             let (packets, bytes) = (tally.packets, tally.bytes);
             items.push(json!({"counter": {"name": name, "packets": packets, "bytes": bytes}}));
@@ -98,7 +120,7 @@ impl Table {
         for (name, elements) in &self.maps {
             let elem: Vec<Value> =
                 elements.iter().map(|(place, counter)| json!([key(place), counter])).collect();
-            items.push(json!({"map": {"name": name, "elem": elem}}));
+            items.push(json!({"map": {"name": name, "elem": elem, "size": self.sizes[name]}}));
         }
         if let Some((at, rules)) = &self.chain {
             let prio = if at.contains("priority -1;") { -1 } else { 0 };
