@@ -165,8 +165,8 @@ pub(crate) struct RunArgs {
 
     /// With iptables: rules that may stand in DOCKER-USER itself, as by hand
     ///
-    /// Every packet meets all of them. The rules of further containers stand in chains of dtraf's own, below a tree that
-    /// leads a packet past those of other containers.
+    /// Every packet meets all of them. Where the rules of all containers would be more, those of new ones stand in chains of
+    /// dtraf's own, below a tree that leads a packet past those of other containers.
     #[arg(long, value_name = "N", default_value_t = LITERAL_RULES)]
     pub(crate) literal_rules: usize,
 

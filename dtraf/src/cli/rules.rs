@@ -46,7 +46,8 @@ pub(crate) struct MakeArgs {
     #[arg(value_name = "CONTAINER")]
     pub(crate) containers: Vec<String>,
 
-    /// Rules that may stand in DOCKER-USER itself, as by hand; those of further containers stand in chains of dtraf's own
+    /// Rules that may stand in DOCKER-USER itself, as by hand; where there would be more, those of new containers stand in
+    /// chains of dtraf's own
     #[arg(long, value_name = "N", default_value_t = LITERAL_RULES)]
     pub(crate) literal_rules: usize,
 

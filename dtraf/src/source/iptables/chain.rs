@@ -1,11 +1,11 @@
 //! The chains dtraf's rules stand in, and what a line in one of them is.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use dtraf_common::abi::{Direction, Family};
 use ipnet::IpNet;
 
-use super::rule::{Rule, direction_word};
+use super::rule::Rule;
 use crate::source::rules::Tally;
 
 /// Docker's chain for rules of the administrator's own.
@@ -21,13 +21,21 @@ pub(super) enum Line {
     /// With what its own counter says.
     Counter(Rule, Tally),
     /// From [`DOCKER_USER`] to the root of a tree.
-    Jump(Direction),
+    Jump(Jump),
     /// From a node of a tree to the next.
     Branch(Branch),
     /// Somebody else's.
     Foreign,
     /// Somebody else's, that no packet comes past.
     End,
+}
+
+/// Packets for (or from) a prefix, which all addresses of the tree have in common, come by the tree. Others have one rule to
+/// meet. There is no comment: it would be one more match for each packet, and a chain's name says whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Jump {
+    pub(super) direction: Direction,
+    pub(super) prefix: IpNet,
 }
 
 /// Packets for (or from) a prefix go on in a chain, and do not come back.
@@ -76,27 +84,51 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The line that leads to a tree.
-pub(super) fn jump(direction: Direction) -> String {
-    format!("-m comment --comment \"dtraf {}\" -j {}", direction_word(direction), root(direction))
+fn side(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Received => "-d",
+        Direction::Transmitted => "-s",
+    }
+}
+
+impl Jump {
+    pub(super) fn spec(&self) -> String {
+        let jump = format!("-j {}", root(self.direction));
+        match self.prefix.prefix_len() {
+            0 => jump,
+            _ => format!("{} {} {jump}", side(self.direction), self.prefix),
+        }
+    }
+
+    /// Only what would be written like this.
+    fn parse(words: &[String], family: Family) -> Option<Self> {
+        let target = words.last()?;
+        let direction = Direction::ALL.into_iter().find(|direction| root(*direction) == target)?;
+        let prefix = match words {
+            [_, prefix, _, _] => prefix.parse().ok()?,
+            _ => everything(family),
+        };
+        let jump = Self { direction, prefix };
+        (jump.spec() == words.join(" ")).then_some(jump)
+    }
+}
+
+/// The prefix that all addresses have.
+pub(super) fn everything(family: Family) -> IpNet {
+    match family {
+        Family::V4 => IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
+        Family::V6 => IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
+    }
 }
 
 impl Branch {
     pub(super) fn spec(&self) -> String {
-        let side = match self.direction {
-            Direction::Received => "-d",
-            Direction::Transmitted => "-s",
-        };
-        format!("{side} {} -g {}", self.prefix, self.chain)
+        format!("{} {} -g {}", side(self.direction), self.prefix, self.chain)
     }
 
     fn parse(words: &[String]) -> Option<Self> {
-        let [side, prefix, goto, chain] = words else { return None };
-        let direction = match side.as_str() {
-            "-d" => Direction::Received,
-            "-s" => Direction::Transmitted,
-            _ => return None,
-        };
+        let [end, prefix, goto, chain] = words else { return None };
+        let direction = Direction::ALL.into_iter().find(|direction| side(*direction) == end)?;
         let prefix = prefix.parse().ok().filter(|_| goto == "-g" && is_ours(chain))?;
         Some(Self { direction, prefix, chain: chain.clone() })
     }
@@ -109,14 +141,7 @@ impl Line {
             return Self::Counter(rule, counter);
         }
         let branch = if is_ours(chain) { Branch::parse(words).map(Self::Branch) } else { None };
-        let jump = || {
-            let comment = words.get(3)?.strip_prefix("dtraf ")?;
-            let direction = Direction::ALL.into_iter().find(|it| direction_word(*it) == comment)?;
-            let [module, name, option, _, jump, target] = words else { return None };
-            let written = [module, name, option, jump, target].map(String::as_str);
-            (chain == DOCKER_USER && written == ["-m", "comment", "--comment", "-j", root(direction)])
-                .then_some(Self::Jump(direction))
-        };
+        let jump = || Jump::parse(words, family).filter(|_| chain == DOCKER_USER).map(Self::Jump);
         let others = || if is_end(words) { Self::End } else { Self::Foreign };
         branch.or_else(jump).unwrap_or_else(others)
     }
@@ -149,8 +174,11 @@ mod tests {
     #[test]
     fn what_leads_to_a_tree_and_through_it_is_known_by_its_exact_words() {
         for direction in Direction::ALL {
-            assert_eq!(line(DOCKER_USER, &jump(direction)), Line::Jump(direction));
-            assert_eq!(line("DTRAF-RX", &jump(direction)), Line::Foreign);
+            for prefix in ["0.0.0.0/0", "172.16.0.0/14", "172.17.0.2/32"].map(|text| text.parse().unwrap()) {
+                let jump = Jump { direction, prefix };
+                assert_eq!(line(DOCKER_USER, &jump.spec()), Line::Jump(jump.clone()));
+                assert_eq!(line("DTRAF-RX", &jump.spec()), Line::Foreign);
+            }
             let prefix = "172.17.0.0/20".parse().unwrap();
             let branch = Branch { direction, prefix, chain: node(direction, prefix) };
             assert_eq!(line(root(direction), &branch.spec()), Line::Branch(branch.clone()));
@@ -158,8 +186,10 @@ mod tests {
         }
         assert_eq!(line(DOCKER_USER, "-j RETURN"), Line::End);
         assert_eq!(line(DOCKER_USER, "-i eth0 -j RETURN"), Line::Foreign);
-        assert_eq!(line(DOCKER_USER, "-j DTRAF-RX"), Line::Foreign);
-        assert_eq!(line(DOCKER_USER, "-m comment --comment \"dtraf tx\" -j DTRAF-RX"), Line::Foreign);
+        assert_eq!(line(DOCKER_USER, "-s 172.17.0.0/20 -j DTRAF-RX"), Line::Foreign);
+        assert_eq!(line(DOCKER_USER, "-i docker0 -j DTRAF-RX"), Line::Foreign);
+        assert_eq!(line(DOCKER_USER, "-d 0.0.0.0/0 -j DTRAF-RX"), Line::Foreign);
+        assert_eq!(line(DOCKER_USER, "-m comment --comment mine -j DTRAF-RX"), Line::Foreign);
         assert_eq!(line("DTRAF-RX", "-d 172.17.0.0/20 -j DTRAF-R-172.17.0.0-20"), Line::Foreign);
         assert_eq!(line("DTRAF-RX", "-d 172.17.0.0/20 -g ELSEWHERE"), Line::Foreign);
     }

@@ -16,7 +16,8 @@ use super::standing::{DockerUser, LineNumber, Place, Presets, Spot, Standing, Ta
 use crate::source::rules::{CounterKey, Tally, Target, family_of};
 
 /// How many rules stand in `DOCKER-USER` itself unless somebody says otherwise: the book of a small host reads as by hand.
-pub(crate) const LITERAL_RULES: usize = 40;
+/// So many cost a packet about as much as the tree.
+pub(crate) const LITERAL_RULES: usize = 24;
 
 /// A change of the filter tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +58,7 @@ struct Added {
 }
 
 /// What has to change so that the tables are as the target wants them. New addresses have their rules in `DOCKER-USER` itself
-/// as long as no more than `literal_rules` stand there.
+/// as long as those of all addresses are no more than `literal_rules`.
 pub(crate) fn plan(standing: &Standing, target: &Target<'_>, literal_rules: usize) -> Plan {
     Plan::of(|family| {
         let wanted = target.wanted.iter().any(|wanted| family_of(wanted.address) == family);

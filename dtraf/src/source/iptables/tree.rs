@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use dtraf_common::abi::{Direction, Family};
 use ipnet::IpNet;
 
-use super::chain::{Branch, leaf, node, root};
+use super::chain::{Branch, Jump, everything, leaf, node, root};
 
 /// Lines by the chain they stand in, the root's first.
 pub(super) type Tree = BTreeMap<String, BTreeSet<Branch>>;
@@ -32,6 +32,20 @@ pub(super) fn tree(family: Family, direction: Direction, addresses: &BTreeSet<Ip
         several => shape.grow(root(direction).to_owned(), several, &mut tree),
     }
     tree
+}
+
+/// The lines that lead to the trees of these addresses.
+pub(super) fn jumps(family: Family, addresses: &BTreeSet<IpAddr>) -> Vec<Jump> {
+    let ends = addresses.first().zip(addresses.last());
+    let prefix = ends.map(|(first, last)| {
+        let (first, last) = (bits(*first), bits(*last));
+        // They differ somewhere, or are one.
+        let shared = u8::try_from((first ^ last).leading_zeros()).expect("a u128 has 128 bits");
+        let width = everything(family).max_prefix_len();
+        IpNet::new_assert(address_of(family, first), shared.min(width)).trunc()
+    });
+    let jump = |prefix| Direction::ALL.map(|direction| Jump { direction, prefix });
+    prefix.into_iter().flat_map(jump).collect()
 }
 
 impl Shape {
@@ -116,6 +130,20 @@ mod tests {
     fn no_address_needs_no_chain_and_one_no_node() {
         assert_eq!(lines(&[], 2), [""; 0]);
         assert_eq!(lines(&["10.0.0.7"], 2), ["DTRAF-RX: -d 10.0.0.7/32 -g DTRAF-R-10.0.0.7-32"]);
+    }
+
+    #[test]
+    fn only_packets_of_what_all_addresses_share_are_led_to_a_tree() {
+        let lines = |addresses: &[&str]| -> Vec<String> {
+            let addresses: BTreeSet<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+            let family = addresses.first().map_or(Family::V4, |it| crate::source::rules::family_of(*it));
+            jumps(family, &addresses).iter().map(Jump::spec).collect()
+        };
+        assert_eq!(lines(&[]), [""; 0]);
+        assert_eq!(lines(&["10.0.0.7"]), ["-d 10.0.0.7/32 -j DTRAF-RX", "-s 10.0.0.7/32 -j DTRAF-TX"]);
+        assert_eq!(lines(&["172.17.0.2", "172.17.3.1", "172.18.0.2"])[0], "-d 172.16.0.0/14 -j DTRAF-RX");
+        assert_eq!(lines(&["10.0.0.2", "192.168.0.2"])[1], "-j DTRAF-TX");
+        assert_eq!(lines(&["fd00::2", "fd00::3"])[0], "-d fd00::2/127 -j DTRAF-RX");
     }
 
     #[test]

@@ -162,37 +162,26 @@ fn retire(loose: BTreeMap<CounterKey, Vec<Loose<'_>>>, change: &mut Change<'_>) 
     }
 }
 
-/// Where the rules of an address stand: together with those that stand already.
+/// Where the rules of an address stand: together with those that stand already. New addresses have theirs in `DOCKER-USER`
+/// only where the rules of all fit there: where a tree is needed, each rule beside it is one more for every packet.
 struct Places {
     by_address: BTreeMap<IpAddr, Place>,
+    others: Place,
 }
 
 impl Places {
-    fn new<'a>(kept: impl Iterator<Item = &'a Spot<'a>>, open: &[At], literal_rules: usize) -> Self {
+    fn new<'a>(kept: impl ExactSizeIterator<Item = &'a Spot<'a>>, open: &[At], literal_rules: usize) -> Self {
+        let fits = kept.len() + open.len() <= literal_rules;
         let mut by_address = BTreeMap::new();
-        let mut literal = 0;
         for spot in kept {
-            literal += usize::from(spot.place == Place::Literal);
             let place = by_address.entry(spot.rule.address).or_insert(spot.place);
             *place = spot.place.min(*place);
         }
-        let mut new = BTreeMap::<IpAddr, usize>::new();
-        for (_, address) in open {
-            match by_address.get(address) {
-                Some(place) => literal += usize::from(*place == Place::Literal),
-                None => *new.entry(*address).or_default() += 1,
-            }
-        }
-        for (address, rules) in new {
-            let fits = literal + rules <= literal_rules;
-            literal += if fits { rules } else { 0 };
-            by_address.insert(address, if fits { Place::Literal } else { Place::Leaf });
-        }
-        Self { by_address }
+        Self { by_address, others: if fits { Place::Literal } else { Place::Leaf } }
     }
 
     fn of(&self, address: IpAddr) -> Place {
-        self.by_address.get(&address).copied().unwrap_or(Place::Leaf)
+        self.by_address.get(&address).copied().unwrap_or(self.others)
     }
 }
 

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use dtraf_common::abi::Direction;
 
 use super::{Added, Change, preset};
-use crate::source::iptables::chain::{Branch, DOCKER_USER, Line, RETIRED, is_ours, jump, leaf};
+use crate::source::iptables::chain::{Branch, DOCKER_USER, Jump, Line, RETIRED, is_ours, leaf};
 use crate::source::iptables::standing::{LineNumber, Place, Table, end};
-use crate::source::iptables::tree::{Tree, tree};
+use crate::source::iptables::tree::{Tree, jumps, tree};
 use crate::source::rules::Matched;
 
 /// How many bits of an address a chain decides: a packet meets up to four lines of each.
@@ -22,6 +22,7 @@ struct Frame<'a> {
     table: &'a Table,
     change: &'a Change<'a>,
     tree: Tree,
+    jumps: Vec<Jump>,
     /// Every chain that is needed, with those of the tree.
     chains: BTreeSet<String>,
 }
@@ -57,7 +58,7 @@ impl<'a> Frame<'a> {
         if placed.iter().any(|(place, _)| *place == Place::Retired) {
             chains.insert(RETIRED.to_owned());
         }
-        Self { table, change, tree: grown, chains }
+        Self { table, change, tree: grown, jumps: jumps(table.family, &addresses), chains }
     }
 
     fn new_chains(&self) -> impl Iterator<Item = String> {
@@ -71,7 +72,7 @@ impl<'a> Frame<'a> {
         self.table.lines().filter_map(move |(at, line)| {
             let spec = match line {
                 Line::Counter(rule, _) => self.change.removed.contains(&at).then(|| rule.spec()),
-                Line::Jump(direction) => (!self.is_led_to(*direction)).then(|| jump(*direction)),
+                Line::Jump(jump) => (!self.stays(jump)).then(|| jump.spec()),
                 Line::Branch(branch) => {
                     let is_needed = self.tree.get(at.chain).is_some_and(|lines| lines.contains(branch));
                     (!is_needed || !seen.insert((at.chain, branch))).then(|| branch.spec())
@@ -86,12 +87,13 @@ impl<'a> Frame<'a> {
         self.gone().map(|(at, spec)| format!("-D {} {spec}", at.chain))
     }
 
-    /// Whether the line that leads to a tree may stay: there is one, packets come to it, and the tree is needed.
-    fn is_led_to(&self, direction: Direction) -> bool {
+    /// Whether this is a line that leads to a tree, and it is needed, packets come to it, and there is but one.
+    fn stays(&self, jump: &Jump) -> bool {
         let lines = self.table.chains.get(DOCKER_USER).map_or(&[][..], Vec::as_slice);
-        let mut standing = (1..).zip(lines).filter(|(_, line)| **line == Line::Jump(direction));
+        let is_it = |line: &Line| matches!(line, Line::Jump(standing) if standing == jump);
+        let mut standing = (1..).zip(lines).filter(|(_, line)| is_it(line));
         let first = standing.next().is_some_and(|(number, _)| number < end(lines));
-        !self.tree.is_empty() && first && standing.next().is_none()
+        self.jumps.contains(jump) && first && standing.next().is_none()
     }
 
     /// A catch-all whose ports stand already goes behind them: a dump that is read from the top must not show more for a
@@ -145,9 +147,8 @@ impl<'a> Frame<'a> {
 
     /// Each at the top: what is received comes first, as in the recipe.
     fn new_jumps(&self) -> impl Iterator<Item = String> {
-        let missing =
-            Direction::ALL.into_iter().rev().filter(|it| !self.tree.is_empty() && !self.is_led_to(*it));
-        missing.map(|direction| format!("-I {DOCKER_USER} 1 {}", jump(direction)))
+        let missing = self.jumps.iter().rev().filter(|jump| !self.stays(jump));
+        missing.map(|jump| format!("-I {DOCKER_USER} 1 {}", jump.spec()))
     }
 
     fn old_chains(&self) -> impl Iterator<Item = String> {
@@ -200,7 +201,7 @@ pub(super) fn again(table: &Table, at_the_end: bool) -> impl Iterator<Item = Str
                 let (counter, rule) = preset(table.presets, rule, rule.carried + *counter);
                 (format!("[{}:{}] ", counter.packets, counter.bytes), rule.spec())
             }
-            Line::Jump(direction) => (String::new(), jump(*direction)),
+            Line::Jump(jump) => (String::new(), jump.spec()),
             Line::Branch(branch) => (String::new(), branch.spec()),
             Line::Foreign | Line::End => return None,
         };
