@@ -20,7 +20,7 @@ use crate::place::Place;
 use crate::process::Process;
 use crate::world::World;
 
-pub use firewall::Chains;
+pub use firewall::{Chains, Furnishing};
 pub use plan::{Member, Network, members, networks};
 
 /// Nobody waits longer for a crowd to stand.
@@ -33,6 +33,8 @@ pub struct CrowdOptions {
     pub containers: usize,
     /// The firewall that Docker would have made.
     pub chains: Chains,
+    /// How much of it.
+    pub furnishing: Furnishing,
     /// The program `dtraf-lab`, where it does not lie beside the running one.
     pub tool: Option<PathBuf>,
 }
@@ -55,7 +57,10 @@ impl Crowd {
     pub fn start(options: &CrowdOptions) -> Result<Self> {
         let (world, host) = World::start(options.tool.clone()).context("start the crowd's world")?;
         let outside = Outside::connect(&host).context("connect the crowd's outside")?;
-        options.chains.load(&host).context("load the crowd's firewall")?;
+        options
+            .chains
+            .load(&host, options.furnishing, options.containers)
+            .context("load the crowd's firewall")?;
         let mut engine = host.spawn_tool(&["crowd", &options.containers.to_string()])?;
         let members = engine.line(LIMIT).context("wait for the crowd")?;
         let members = serde_json::from_str(&members).context("read who is in the crowd")?;

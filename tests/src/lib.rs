@@ -39,7 +39,7 @@ mod world;
 pub use built::built;
 pub use capture::{Capture, Captured};
 pub use container::{Container, ContainerSpec};
-pub use crowd::{Chains, Crowd, CrowdOptions, Member, Network, members, networks};
+pub use crowd::{Chains, Crowd, CrowdOptions, Furnishing, Member, Network, members, networks};
 pub use deadline::{Patience, eventually};
 pub use dtraf::{Dtraf, Running};
 pub use host::{HostState, Namespaces, cgroups_of, hierarchies};

@@ -15,7 +15,7 @@ const MEMBERS: usize = 20;
 #[test]
 fn a_crowd_is_counted_and_leaves_nothing_on_the_host() -> Result<()> {
     let before = HostState::read()?;
-    let options = CrowdOptions { containers: MEMBERS, chains: Chains::Nft, tool: None };
+    let options = CrowdOptions { containers: MEMBERS, chains: Chains::Nft, ..CrowdOptions::default() };
     let crowd = Crowd::start(&options)?;
     let namespaces = Namespaces::of(crowd.host())?;
     let dtraf = Dtraf::of_host(crowd.host())?;

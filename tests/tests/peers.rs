@@ -170,7 +170,7 @@ const NEIGHBOURS: usize = 20;
 
 #[test]
 fn who_sends_to_many_fills_its_own_room_for_pairs_and_no_one_elses() -> Result<()> {
-    let options = CrowdOptions { containers: NEIGHBOURS, chains: Chains::Nft, tool: None };
+    let options = CrowdOptions { containers: NEIGHBOURS, chains: Chains::Nft, ..CrowdOptions::default() };
     let crowd = Crowd::start(&options)?;
     let dtraf = Dtraf::of_host(crowd.host())?;
     let sizes = [format!("--max-containers={NEIGHBOURS}"), "--peer-entries=64".to_owned()];

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, Running, eventually};
+use dtraf_tests::{Crowd, CrowdOptions, Dtraf, Running, eventually};
 use rustix::process::Signal;
 use serde::Serialize;
 
@@ -113,7 +113,7 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Daemons> {
 
 fn crowd(workspace: &Workspace, containers: usize) -> Result<Crowd> {
     let tool = Some(workspace.target().join("release/dtraf-lab"));
-    Crowd::start(&CrowdOptions { containers, chains: Chains::default(), tool })
+    Crowd::start(&CrowdOptions { containers, tool, ..CrowdOptions::default() })
 }
 
 fn dtraf<'a>(workspace: &Workspace, crowd: &'a Crowd) -> Dtraf<'a> {

@@ -13,7 +13,7 @@ use super::figures::Spread;
 use super::machine;
 use crate::workspace::Workspace;
 use pair::{Pair, Round};
-use setup::{Setup, Variant};
+use setup::{Host, Setup, Variant};
 
 /// How long the machine may take to be quiet before a setup is measured.
 const SETTLING: Duration = Duration::from_secs(30);
@@ -32,11 +32,14 @@ pub(crate) struct Args {
     /// Which variant of iptables the host's Docker would use
     #[arg(long, value_enum, default_value_t)]
     iptables: Variant,
+    /// What else packets meet on both hosts
+    #[arg(long, value_enum, default_value_t)]
+    host: Host,
 }
 
 impl Default for Args {
     fn default() -> Self {
-        Self { setups: Vec::new(), rounds: 9, time: 500, iptables: Variant::default() }
+        Self { setups: Vec::new(), rounds: 9, time: 500, iptables: Variant::default(), host: Host::default() }
     }
 }
 
@@ -45,6 +48,7 @@ impl Default for Args {
 pub(crate) struct Forwarding {
     method: &'static str,
     iptables: Variant,
+    host: Host,
     rounds: u32,
     round_milliseconds: u64,
     frame_bytes: usize,
@@ -134,6 +138,7 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Forwarding> 
     Ok(Forwarding {
         method: report::METHOD,
         iptables: args.iptables,
+        host: args.host,
         rounds: args.rounds,
         round_milliseconds: args.time,
         frame_bytes: pair::FRAME_BYTES,
@@ -142,7 +147,7 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Forwarding> 
 }
 
 fn measure_one(workspace: &Workspace, args: &Args, setup: &Setup) -> Result<Figures> {
-    let pair = Pair::start(workspace, args.iptables, setup.containers, Duration::from_millis(args.time))?;
+    let pair = Pair::start(workspace, args, setup.containers)?;
     machine::settle(SETTLING)?;
     // The first packets fill caches and ask for addresses.
     pair.rounds(1, None)?;

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, Patience, Process, Terminal, eventually};
+use dtraf_tests::{Crowd, CrowdOptions, Dtraf, Patience, Process, Terminal, eventually};
 use rustix::process::Signal;
 use serde::Serialize;
 
@@ -95,8 +95,8 @@ pub(crate) fn measure(workspace: &Workspace, args: &Args) -> Result<Watching> {
     let release = workspace.target().join("release");
     let crowd = Crowd::start(&CrowdOptions {
         containers: usize::try_from(args.containers)?,
-        chains: Chains::default(),
         tool: Some(release.join("dtraf-lab")),
+        ..CrowdOptions::default()
     })?;
     let dtraf = Dtraf::on(crowd.host(), &release.join("dtraf"));
     traffic::while_some_passes(&crowd, || watched(&crowd, &dtraf, args))

@@ -12,6 +12,7 @@ use dtraf_tests::{Crowd, CrowdOptions, Member};
 use serde::Serialize;
 
 use super::super::machine::Worked;
+use super::Args;
 use super::setup::{Running, Variant};
 use crate::workspace::Workspace;
 
@@ -67,15 +68,15 @@ impl Round {
 }
 
 impl Pair {
-    pub(super) fn start(
-        workspace: &Workspace,
-        variant: Variant,
-        containers: usize,
-        time: Duration,
-    ) -> Result<Self> {
+    pub(super) fn start(workspace: &Workspace, args: &Args, containers: usize) -> Result<Self> {
+        let variant = args.iptables;
         let release = workspace.target().join("release");
-        let options =
-            CrowdOptions { containers, chains: variant.chains(), tool: Some(release.join("dtraf-lab")) };
+        let options = CrowdOptions {
+            containers,
+            chains: variant.chains(),
+            furnishing: args.host.furnishing(),
+            tool: Some(release.join("dtraf-lab")),
+        };
         let start = || -> Result<Crowd> {
             let crowd = Crowd::start(&options)?;
             crowd.steer(FORWARDER)?;
@@ -83,6 +84,7 @@ impl Pair {
         };
         let plain = start().context("start the plain crowd")?;
         let counted = start().context("start the counted crowd")?;
+        let time = Duration::from_millis(args.time);
         Ok(Self { plain, counted, time, variant, program: release.join("dtraf") })
     }
 

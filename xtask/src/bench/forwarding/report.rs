@@ -12,7 +12,8 @@ pub(super) const METHOD: &str = "\
 Two crowds of namespaces stand side by side, each a Docker host with one veth on a bridge for every container; in one of \
 them something counts. An outside namespace floods the last container with UDP in 64-byte frames: one CPU sends, another \
 (by RPS) does everything behind the wire: forwarding, rules, bridge, veth and the container's socket. Sending waits for \
-the forwarding CPU, so that CPU's pace is what is measured; nothing is tracked or translated. Rounds without and with \
+the forwarding CPU, so that CPU's pace is what is measured. On a bare host nothing is tracked or translated; on one of \
+Docker's, connections are tracked and all of Docker's rules are there, in both crowds. Rounds without and with \
 counting follow each other at once and change places every time; while the plain crowd is flooded, dtraf is stopped. \
 Packets are those that the container's own interface received. Each ratio is of two neighbouring rounds; the median of \
 them counts, the range stands behind it. \"By CPU time\" is the same by the time that the forwarding CPU spent in the \

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use dtraf_tests::firewall::Ruled;
-use dtraf_tests::{Chains, Crowd, Dtraf, Member, Running as Daemon, eventually};
+use dtraf_tests::{Chains, Crowd, Dtraf, Furnishing, Member, Running as Daemon, eventually};
 use serde::Serialize;
 
 use super::pair::{Pair, target};
@@ -40,6 +40,26 @@ pub(crate) enum Variant {
     #[default]
     Nft,
     Legacy,
+}
+
+/// What packets meet without dtraf.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Host {
+    /// Nothing but the way to DOCKER-USER: no connection is tracked
+    #[default]
+    Bare,
+    /// The rules that a Docker 20.10 makes, with connection tracking
+    Docker,
+}
+
+impl Host {
+    pub(super) fn furnishing(self) -> Furnishing {
+        match self {
+            Self::Bare => Furnishing::Bare,
+            Self::Docker => Furnishing::Docker,
+        }
+    }
 }
 
 pub(super) fn all() -> Vec<Setup> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
-use dtraf_tests::{Chains, Crowd, CrowdOptions, Dtraf, Kernel, Member, Running, eventually};
+use dtraf_tests::{Crowd, CrowdOptions, Dtraf, Kernel, Member, Running, eventually};
 use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_setaffinity};
 use serde::Deserialize;
 
@@ -53,8 +53,8 @@ impl Scene {
         let release = workspace.target().join("release");
         let crowd = Crowd::start(&CrowdOptions {
             containers,
-            chains: Chains::default(),
             tool: Some(release.join("dtraf-lab")),
+            ..CrowdOptions::default()
         })?;
         let program = release.join("dtraf");
         let dtraf = Dtraf::on(crowd.host(), &program);
