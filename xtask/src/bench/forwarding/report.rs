@@ -17,10 +17,12 @@ Docker's, connections are tracked and all of Docker's rules are there, in both c
 counting follow each other at once and change places every time; while the plain crowd is flooded, dtraf is stopped. \
 Packets are those that the container's own interface received. Each ratio is of two neighbouring rounds; the median of \
 them counts, the range stands behind it. \"By CPU time\" is the same by the time that the forwarding CPU spent in the \
-network's interrupts: others on the machine may take that CPU from it, and disturb rates, but not this. The calibration \
-is the same comparison before anything counted: differences as small as its own say nothing.";
+network's interrupts, in rounds in which it was idle for a tenth at most: others on the machine may take that CPU from \
+it, and disturb rates, but not this. The calibration is the same comparison before anything counted: differences as small \
+as its own say nothing.";
 
-/// A forwarding CPU that is idle for longer was waiting for the sender: rates are the sender's then.
+/// A forwarding CPU that is idle for longer was waiting for the sender: rates are the sender's then. And what is counted of
+/// its work is too little: where it was idle for half of the time, rules seemed to cost less than nothing.
 const IDLE: f64 = 0.1;
 
 pub(super) fn figures(
@@ -30,14 +32,15 @@ pub(super) fn figures(
     counted: Option<u64>,
 ) -> Result<Figures> {
     let idle = spread(&pairs, |(plain, counted)| plain.idle().max(counted.idle()))?;
+    let busy = busy(&pairs);
     Ok(Figures {
         without: Side {
             rate: spread(&pairs, |(plain, _)| plain.rate())?,
-            cpu: spread(&pairs, |(plain, _)| plain.cpu())?,
+            cpu: spread(&busy, |(plain, _)| plain.cpu())?,
         },
         with: Side {
             rate: spread(&pairs, |(_, counted)| counted.rate())?,
-            cpu: spread(&pairs, |(_, counted)| counted.cpu())?,
+            cpu: spread(&busy, |(_, counted)| counted.cpu())?,
         },
         ratio: ratio(&pairs)?,
         calibration: ratio(calibration)?,
@@ -52,12 +55,20 @@ pub(super) fn figures(
 fn ratio(pairs: &[(Round, Round)]) -> Result<Ratio> {
     Ok(Ratio {
         rate: spread(pairs, |(plain, counted)| counted.rate() / plain.rate())?,
-        capacity: spread(pairs, |(plain, counted)| plain.cpu() / counted.cpu())?,
+        capacity: spread(&busy(pairs), |(plain, counted)| plain.cpu() / counted.cpu())?,
     })
 }
 
+/// Those in which the sender was never what was waited for.
+fn busy(pairs: &[(Round, Round)]) -> Vec<(Round, Round)> {
+    let is_busy = |(plain, counted): &&(Round, Round)| plain.idle().max(counted.idle()) <= IDLE;
+    pairs.iter().filter(is_busy).copied().collect()
+}
+
 fn spread(pairs: &[(Round, Round)], value: fn(&(Round, Round)) -> f64) -> Result<Spread> {
-    Spread::of(pairs.iter().map(value)).context("there was no round")
+    Spread::of(pairs.iter().map(value)).context(
+        "there was no round in which the forwarding CPU was busy; more of them may have one: --rounds",
+    )
 }
 
 impl Figures {
