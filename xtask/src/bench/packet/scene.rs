@@ -66,6 +66,8 @@ impl Scene {
             "--attach=clsact",
             "--interval=1s",
             "--ports-per-container=16384",
+            // Twice the default: in that, one of 10,000 ports finds no room now and then.
+            "--port-entries=65536",
         ])?;
         let scene = Self { crowd, running, program };
         eventually("dtraf to count every container", READY, || {
