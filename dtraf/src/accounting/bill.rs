@@ -174,6 +174,8 @@ impl Line {
         unit: Unit,
     ) -> Self {
         let counts = |scope: &Option<Scope>| match (&rule.scopes, scope) {
+            // Nobody asked for it, and it is for somebody else.
+            (_, Some(Scope::Flooded)) => false,
             (None, _) => true,
             (Some(wanted), Some(scope)) => wanted.contains(scope),
             (Some(_), None) => false,

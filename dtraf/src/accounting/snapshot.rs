@@ -26,6 +26,8 @@ pub(crate) struct MeterReading {
     pub(crate) scopes: PerDirection<BTreeMap<Option<Scope>, Amount>>,
     pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
     pub(crate) ports: Sorted<Port, PerDirection<Amount>>,
+    /// What was received in [`Scope::Flooded`], once more by the scope of its source address.
+    pub(crate) flooded: BTreeMap<Scope, Amount>,
     /// What was received straight from other meters' containers: a part of what was received in [`Scope::Container`].
     /// `None` where nobody looked. A meter that is gone is missing here, whatever had come from it.
     pub(crate) origins: Option<BTreeMap<MeterId, Amount>>,

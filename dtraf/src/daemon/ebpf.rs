@@ -36,7 +36,7 @@ use crate::docker::{Catalogue, DockerEvent};
 use crate::links::{LinkEvent, Links};
 use crate::source::ebpf::shortfall::Sightings;
 use crate::source::ebpf::trace::Records;
-use crate::source::ebpf::{Counting, Options, PinDirectory};
+use crate::source::ebpf::{ClientActivity, Counting, Options, PinDirectory};
 use crate::store::Epoch;
 use crate::terminal::Reader;
 use crate::view::tui;
@@ -67,6 +67,8 @@ struct Daemon {
     touched: BTreeSet<ContainerId>,
     sightings: Sightings,
     survey: Survey,
+    /// Of client entries, when idle ones were last looked for.
+    client_activity: ClientActivity,
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Instant>,
     /// Where the interface of such a slot had led.
@@ -138,6 +140,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         touched: BTreeSet::new(),
         sightings: Sightings::default(),
         survey,
+        client_activity: ClientActivity::default(),
         retired: BTreeMap::new(),
         departed: BTreeMap::new(),
         user_scopes: config.scopes,

@@ -97,6 +97,7 @@ pub(crate) fn scope(scope: Scope) -> &'static str {
         Scope::Container => "container",
         Scope::Multicast => "multicast",
         Scope::Other => "other",
+        Scope::Flooded => "flooded",
     }
 }
 
@@ -122,7 +123,7 @@ pub(crate) fn role(role: Role) -> &'static str {
     match role {
         Role::Portless => "portless",
         Role::Server => "server",
-        Role::Client => "client",
+        Role::Client | Role::ClientOther => "client",
     }
 }
 
@@ -188,9 +189,10 @@ pub(crate) fn blind_spot(spot: BlindSpot) -> &'static str {
     }
 }
 
-/// `80/tcp`, or the protocol alone where it has no ports.
+/// `80/tcp`; `other/tcp` for ports that share an entry; the protocol alone where it has no ports.
 pub(crate) fn port(protocol_number: u8, port: u16, role: Role) -> String {
     match role {
+        Role::ClientOther => format!("other/{}", protocol(protocol_number)),
         Role::Portless => protocol(protocol_number).into_owned(),
         Role::Server | Role::Client => format!("{port}/{}", protocol(protocol_number)),
     }

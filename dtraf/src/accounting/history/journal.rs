@@ -12,6 +12,7 @@ use crate::accounting::amount::{Amount, Delta, PerDirection};
 use crate::accounting::attribution::Owner;
 use crate::accounting::bill::label::TermLabel;
 use crate::accounting::card::CardReading;
+use crate::accounting::folding::refold;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, Inventory};
 use crate::accounting::ledger::{Entry, Holder};
@@ -223,12 +224,17 @@ impl Journal {
     }
 
     fn posting(&self, id: MeterId, holder: Holder, reading: &MeterReading, ended: bool) -> Posting {
+        let counted = amounts(reading);
         let booked = self.booked.get(&id);
-        let mut counts = Vec::new();
-        for (key, counted) in amounts(reading) {
+        let refolded = booked.and_then(|booked| refold(booked, &counted));
+        let booked = refolded.as_ref().map(|refolded| &refolded.earlier).or(booked);
+        let folded = refolded.iter().flat_map(|refolded| &refolded.folded);
+        let gone = folded.filter(|key| !counted.contains_key(key));
+        let mut counts: Vec<_> = gone.copied().map(Count::folded).collect();
+        for (key, counted) in counted {
             let before = booked.and_then(|cursor| cursor.get(&key)).copied().unwrap_or_default();
             let count = count(key, before, counted);
-            if self.rebased || !count.is_nothing() {
+            if self.rebased || !count.is_nothing() || refolded.is_some() {
                 counts.push(count);
             }
         }
@@ -280,7 +286,13 @@ impl Journal {
             }
             self.facts.insert(id, facts(&posting));
             let cursor = self.booked.entry(id).or_default();
-            cursor.extend(posting.counts.into_iter().map(|count| (count.key, count.counted)));
+            for count in posting.counts {
+                if count.is_folded() {
+                    cursor.remove(&count.key);
+                } else {
+                    cursor.insert(count.key, count.counted);
+                }
+            }
         }
     }
 }
@@ -320,6 +332,16 @@ impl Batch {
 }
 
 impl Count {
+    /// A port whose counter is no more: it was folded into another one, with what is booked of it.
+    fn folded(key: Key) -> Self {
+        Self { key, added: PerDirection::default(), counted: PerDirection::default() }
+    }
+
+    /// The key has no counter any more.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.counted == PerDirection::default()
+    }
+
     /// Nothing has come.
     pub(crate) fn is_nothing(&self) -> bool {
         Direction::ALL.iter().all(|direction| self.added.get(*direction).0.is_zero())

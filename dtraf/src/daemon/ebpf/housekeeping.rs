@@ -18,6 +18,10 @@ const LISTING: u64 = 60;
 const GRACE: Duration = Duration::from_secs(5);
 /// Removed containers that are still shown one by one.
 const REMEMBERED: usize = 1000;
+/// Rounds between two reviews of marked ports.
+const MARKS: u64 = 4;
+/// Rounds between two looks for idle entries: those that count nothing in between are folded.
+const FOLDING: u64 = 30;
 /// Rounds after which an interface may have entries whatever is known of its container by then.
 const OPENING: u64 = 5;
 
@@ -41,8 +45,16 @@ impl Daemon {
         if self.chores.is_multiple_of(OPENING) {
             self.open_all_tables()?;
         }
+        if self.chores.is_multiple_of(MARKS) {
+            self.review_marks();
+        }
+        if self.chores.is_multiple_of(FOLDING) {
+            let folded = self.counting.fold_idle(&mut self.client_activity)?;
+            if folded != 0 {
+                log::debug!("{folded} idle client ports share an entry now");
+            }
+        }
         self.read();
-        self.refresh_macs().await?;
         self.free_slots()?;
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dtraf_common::abi;
-
 use super::Daemon;
 use crate::accounting::attribution::{Owner, Tenants, owner};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, NetworkMode};
-use crate::accounting::snapshot::{Bucket, ContainerName, MeterId, Point};
+use crate::accounting::snapshot::ContainerName;
 use crate::clock;
 use crate::daemon::desk::Answer;
 use crate::docker::{Action, ContainerEvent, DockerEvent};
-use crate::source::ebpf::{Attachment, Registered};
+use crate::source::ebpf::Attachment;
 
 /// How long a container may take from its creation to its start, to be named by elimination.
 const RECENT: Duration = Duration::from_mins(1);
@@ -65,6 +63,7 @@ impl Daemon {
                 self.inventory = inventory;
                 if networks_changed {
                     self.bridges.networks_changed();
+                    self.note_bridges()?;
                     self.refresh_scopes().await?;
                 }
                 if networks_changed || self.bridges.has_waiting() {
@@ -134,6 +133,7 @@ impl Daemon {
         {
             registered.mac = self.links.peer_mac(netns, index).await?;
         }
+        registered.bridge_mac = veth.link.master.and_then(|bridge| self.bridges.mac(bridge));
         registered.traced = traced;
         if registered != veth.registered {
             self.counting.set_registration(attachment.slot, registered)?;
@@ -172,34 +172,6 @@ impl Daemon {
     pub(super) fn prune_unknown(&mut self) {
         let now = clock::now();
         self.unknown.0.retain(|_, (_, heard_of)| now.since(*heard_of) < RECENT);
-    }
-
-    /// Reads the MAC address again where packets were taken for others': the container may have another now.
-    pub(super) async fn refresh_macs(&mut self) -> anyhow::Result<()> {
-        let foreign: Vec<_> = self
-            .ledger
-            .open()
-            .filter_map(|(meter, entry)| match (meter, &entry.reading.meter.point) {
-                (MeterId::Slot(slot, _), Point::Interface { ifindex, .. }) => {
-                    let amount = entry.reading.buckets.rx.get(&Bucket::Program(abi::Bucket::Foreign))?;
-                    Some((slot, *ifindex, amount.skbs))
-                }
-                _ => None,
-            })
-            .collect();
-        for (slot, ifindex, packets) in foreign {
-            if !self.veths.note_foreign(ifindex, packets) {
-                continue;
-            }
-            let Some(veth) = self.veths.get(ifindex) else { continue };
-            let (Some(netns), Some(index)) = (veth.placement.netns, veth.link.peer_index) else { continue };
-            let registered = Registered { mac: self.links.peer_mac(netns, index).await?, ..veth.registered };
-            if registered.mac.is_some() && registered != veth.registered {
-                self.counting.set_registration(slot, registered)?;
-                self.veths.set_registered(ifindex, registered);
-            }
-        }
-        Ok(())
     }
 
     /// A container has ended before its namespace was seen. If it is the only one, and if there is just one interface

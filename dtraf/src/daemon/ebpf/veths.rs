@@ -26,8 +26,6 @@ pub(super) struct Veth {
     pub(super) link: Link,
     pub(super) placement: Placement,
     pub(super) registered: Registered,
-    /// Packets that were taken for others' when the MAC address was last read.
-    pub(super) foreign: u64,
 }
 
 /// What came of looking at a link.
@@ -56,19 +54,11 @@ impl Veths {
         }
     }
 
-    /// Notes how many packets were taken for others'. Returns whether that were more than before.
-    pub(super) fn note_foreign(&mut self, ifindex: IfIndex, packets: u64) -> bool {
-        self.known
-            .get_mut(&ifindex)
-            .is_some_and(|veth| std::mem::replace(&mut veth.foreign, packets) < packets)
-    }
-
     /// Returns whether it is new.
     fn insert(&mut self, link: Link, bridge: Option<&str>) -> bool {
         let known = self.known.remove(&link.ifindex);
         let is_new = known.is_none();
-        let (before, registered, foreign) =
-            known.map(|veth| (veth.placement, veth.registered, veth.foreign)).unwrap_or_default();
+        let (before, registered) = known.map(|veth| (veth.placement, veth.registered)).unwrap_or_default();
         // A link on its way out says no more where it leads.
         let netns = link.peer_netns.or(before.netns);
         let since = match netns.filter(|_| netns != before.netns) {
@@ -76,7 +66,7 @@ impl Veths {
             None => before.since,
         };
         let placement = Placement { netns, since, bridge: bridge.map(str::to_owned).or(before.bridge) };
-        self.known.insert(link.ifindex, Veth { link, placement, registered, foreign });
+        self.known.insert(link.ifindex, Veth { link, placement, registered });
         is_new
     }
 
@@ -99,6 +89,7 @@ impl Daemon {
         }
         self.note_links(&links);
         self.counting.adopt(&links).context("take over what is attached")?;
+        self.note_bridges()?;
         let failures = self.attach_all(&links).await;
         if self.veths.known.is_empty()
             && let Some(failure) = failures.into_iter().next()
@@ -134,14 +125,21 @@ impl Daemon {
             }
         }
         self.note_links(&links);
+        self.note_bridges()?;
         self.attach_all(&links).await;
         Ok(())
     }
 
     fn note_links(&mut self, links: &[Link]) {
-        for link in links.iter().filter(|link| link.kind == LinkKind::Bridge) {
-            self.bridges.insert(link.ifindex, &link.name);
+        for link in links {
+            self.bridges.note(link);
         }
+    }
+
+    /// Tells the programs which bridges have nothing but containers behind them.
+    pub(super) fn note_bridges(&mut self) -> anyhow::Result<()> {
+        self.counting.set_container_bridges(self.bridges.containers_only(&self.inventory))?;
+        Ok(())
     }
 
     /// Attaches to what is not attached. One interface that fails is no reason not to count the others.
@@ -198,7 +196,7 @@ impl Daemon {
     /// together do not wait for one another.
     pub(super) async fn on_links(&mut self, events: Vec<LinkEvent>) -> anyhow::Result<()> {
         let mut attached = BTreeSet::new();
-        let (mut leads_elsewhere, mut lost) = (false, false);
+        let (mut leads_elsewhere, mut lost, mut bridges_changed) = (false, false, false);
         let rush = self.rush(events.iter().filter_map(|event| match event {
             LinkEvent::Changed(link) => Some(link),
             _ => None,
@@ -206,9 +204,10 @@ impl Daemon {
         for event in events {
             match event {
                 LinkEvent::Changed(link) if link.kind == LinkKind::Bridge => {
-                    self.bridges.insert(link.ifindex, &link.name);
+                    bridges_changed |= self.bridges.note(&link);
                 }
                 LinkEvent::Changed(link) => {
+                    bridges_changed |= self.bridges.note(&link);
                     let netns =
                         |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
                     let before = netns(self);
@@ -234,10 +233,13 @@ impl Daemon {
             self.survey(&counted);
             self.counting.share_table()?;
         }
+        if bridges_changed {
+            self.note_bridges()?;
+        }
         if lost {
             self.reconcile().await?;
         }
-        if leads_elsewhere { self.resolve().await } else { Ok(()) }
+        if leads_elsewhere || bridges_changed { self.resolve().await } else { Ok(()) }
     }
 
     /// How many of the links are containers' and not attached to, as far as is known before Docker is asked.
@@ -264,7 +266,7 @@ impl Daemon {
             self.veths.set_registered(link.ifindex, registered);
             return Ok(Considered::Nothing);
         }
-        let Err(error) = self.counting.attach(link, rush, clock::now()) else {
+        let Err(error) = self.counting.attach(link, self.bridges.mac(bridge), rush, clock::now()) else {
             return Ok(Considered::Attached);
         };
         // It may have gone while it was attached to: then its RTM_DELLINK is on the way.
@@ -282,7 +284,7 @@ impl Daemon {
             && let Some(link) = self.links.link(bridge).await?
             && link.kind == LinkKind::Bridge
         {
-            self.bridges.insert(link.ifindex, &link.name);
+            self.bridges.note(&link);
         }
         let kin = self.bridges.kin(bridge, &self.inventory);
         if kin == Kin::Unknown {

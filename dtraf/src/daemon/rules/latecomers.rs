@@ -156,6 +156,7 @@ mod tests {
             name: format!("link{number}"),
             kind,
             up: true,
+            mac: None,
             master: master.map(index),
             peer_netns: peer_netns.map(NetnsId),
             peer_index: None,

@@ -32,6 +32,11 @@ impl Writing<'_> {
                 let row = parameters(&[&tier, &part, start, &meter.holder, &key], &added);
                 add.execute(&row[..]).map_err(failed)?;
             }
+            if count.is_folded() {
+                let mut forget = self.transaction.prepare_cached(FORGET).map_err(failed)?;
+                forget.execute([meter.id, key]).map_err(failed)?;
+                continue;
+            }
             let mut mark = self.transaction.prepare_cached(&mark()).map_err(failed)?;
             mark.execute(&parameters(&[&meter.id, &key], &counted)[..]).map_err(failed)?;
         }
@@ -75,6 +80,9 @@ fn add() -> String {
         list(|name| format!("{name} = {name} + excluded.{name}")),
     )
 }
+
+/// A counter that is no more has no reading to go on from.
+const FORGET: &str = "DELETE FROM cursor WHERE meter = ? AND key = ?";
 
 fn mark() -> String {
     format!(
