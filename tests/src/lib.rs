@@ -12,6 +12,7 @@
 
 pub mod books;
 pub mod firewall;
+pub mod frames;
 pub mod ledger;
 pub mod report;
 pub mod traffic;

@@ -48,4 +48,6 @@ pub(crate) enum Task {
         #[arg(long, default_value_t = 1)]
         count: u32,
     },
+    /// Send the Ethernet frames that the standard input lists: a count, an offload header or `-`, and a frame
+    Frames { link: String },
 }

@@ -36,6 +36,7 @@ fn main() -> Result<()> {
         Task::Crowd { count } => crowd::run(count),
         Task::Flood(args) => flood::run(&args),
         Task::Frame { link, frame, count } => frame::send(&link, &frame, count),
+        Task::Frames { link } => frame::send_listed(&link),
     }
 }
 
