@@ -15,6 +15,7 @@ pub mod firewall;
 pub mod frames;
 pub mod ledger;
 pub mod report;
+pub mod statements;
 pub mod traffic;
 
 mod built;
