@@ -28,7 +28,7 @@ pub const TAG: [u8; 4] = [0x81, 0, 0, 5];
 pub const PROVIDER_TAG: [u8; 4] = [0x88, 0xa8, 0, 7];
 
 /// Parses an address as `/sys/class/net/*/address` has it.
-pub(crate) fn mac(text: &str) -> Result<Mac> {
+pub fn mac(text: &str) -> Result<Mac> {
     let octets: Vec<u8> = text
         .trim()
         .split(':')

@@ -14,6 +14,7 @@ pub mod books;
 pub mod firewall;
 pub mod frames;
 pub mod ledger;
+pub mod neighbours;
 pub mod report;
 pub mod statements;
 pub mod traffic;
