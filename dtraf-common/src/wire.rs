@@ -86,13 +86,16 @@ pub fn measure(skb: SkbSize, frame: &Frame, is_bridged: impl FnOnce() -> bool) -
     Size { skb_bytes, added_bytes, added_packets, wire_overhead, skb_overhead }
 }
 
+/// No packet is shorter than an IPv4 header (RFC 791, 3.1): what says that it is does not say how long it is.
+const MIN_IP_BYTES: u32 = 20;
+
 /// Bytes of the IP packet that an skb holds behind `link` bytes; 0 where it holds none.
 #[inline(always)]
 fn ip_bytes(skb: SkbSize, frame: &Frame, link: u32) -> u32 {
     let there = skb.bytes.saturating_sub(link);
     if !frame.is_ip() {
         0
-    } else if skb.gso_size == 0 && frame.ip_bytes != 0 && frame.ip_bytes < there {
+    } else if skb.gso_size == 0 && frame.ip_bytes >= MIN_IP_BYTES && frame.ip_bytes < there {
         // What follows is padding.
         frame.ip_bytes
     } else {
@@ -222,6 +225,7 @@ mod tests {
             ("six bytes and a tag", 40, 1, (10, 6)),
             ("a header that says more than there is", 1500, 0, (0, 0)),
             ("a header that does not say", 0, 0, (0, 0)),
+            ("a header that says less than it is long", 19, 0, (0, 0)),
         ] {
             let frame = Frame { ip_bytes, ..tcp(40, 0, 0) };
             let size =
