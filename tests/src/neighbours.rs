@@ -88,6 +88,12 @@ pub fn bridge_mac(container: &Container<'_>, network: &str) -> Result<Mac> {
     mac(address.context("the bridge's address")?)
 }
 
+/// The link that is a network's bridge.
+pub fn bridge_link(lab: &Lab, network: &str) -> Result<String> {
+    let id = lab.docker(&["network", "inspect", "--format={{.Id}}", network])?;
+    Ok(format!("br-{}", id.trim().get(..12).context("a network's number")?))
+}
+
 /// The MAC address of a link. Asked of netlink: `/sys` may be that of another network.
 pub fn link_mac(place: &Place, link: &str) -> Result<Mac> {
     let text = place.run("ip", &["-oneline", "link", "show", "dev", link])?;
