@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use dtraf_tests::books::{audited, counting};
 use dtraf_tests::firewall::Witness;
 use dtraf_tests::ledger::Ledger;
+use dtraf_tests::statements::agreeing;
 use dtraf_tests::{Container, Dtraf, Outside, Patience, Shared, eventually};
 use rustix::process::Signal;
 
@@ -159,6 +160,7 @@ fn the_last_bytes_of_a_container_are_booked_after_it_is_gone() -> Result<()> {
     let kernel = audited(&dtraf, &container)?.total;
     container.remove()?;
     running.process.stop(Signal::TERM, LIMIT)?.success()?;
+    agreeing(&dtraf, &ledger)?;
     let booked = ledger.total("brief")?;
     // Taking it down may have cost a packet more.
     ensure!(
@@ -193,6 +195,7 @@ fn a_container_made_ten_times_is_one_account() -> Result<()> {
         before = booked;
     }
     running.process.stop(Signal::TERM, LIMIT)?.success()?;
+    agreeing(&dtraf, &ledger)?;
     let booked = ledger.total("anew")?;
     println!("the veths had {sum:?}, the ledger has {booked:?}");
     assert_eq!(ledger.number("SELECT count(*) FROM account WHERE name = 'anew'")?, 1);

@@ -30,6 +30,9 @@ pub(crate) enum Task {
         up: u64,
         #[arg(long, default_value_t = 0)]
         down: u64,
+        /// The local port
+        #[arg(long)]
+        from: Option<u16>,
     },
     /// Send every datagram back
     UdpServe { port: u16 },
