@@ -106,7 +106,9 @@ fn decide_unicast<K: Knowledge>(
     let server = Decision { role: Role::Server, port: local, ..decision };
     let client = Decision { role: Role::Client, port: remote, ..decision };
     if knowledge.is_served(protocol, local) {
-        return Decision { claim: Claim::Allowed, ..server };
+        // What it is made to answer goes where the question says that it came from, and makes no entry there.
+        let answers = sent && !matches!(handshake, Handshake::None);
+        return Decision { claim: if answers { Claim::Refused } else { Claim::Allowed }, ..server };
     }
     let is_udp = protocol == protocol::UDP;
     if !sent {
@@ -165,6 +167,17 @@ mod tests {
         for direction in Direction::ALL {
             let decision = decide(&ports(6, 80, 50000), direction, &world);
             assert_eq!(role_and_port(decision), (Role::Server, 80, Claim::Allowed));
+        }
+    }
+
+    #[test]
+    fn answers_of_a_served_port_make_no_entry_where_nobody_asked() {
+        let world = World { served: &[(6, 80)], ..QUIET };
+        for handshake in [Handshake::Accept, Handshake::Reply] {
+            let answer = Frame { handshake, ..ports(6, 80, 50000) };
+            let decision = decide(&answer, Direction::Transmitted, &world);
+            assert_eq!(role_and_port(decision), (Role::Server, 80, Claim::Refused));
+            assert_eq!(decision.bucket, Bucket::Unsolicited);
         }
     }
 

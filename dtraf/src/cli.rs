@@ -152,7 +152,9 @@ pub(crate) struct RunArgs {
 
     /// Ports that each interface may take of them
     ///
-    /// Beyond it traffic is counted without its port, in the bucket `over_quota`: no container can use up another's room.
+    /// From half of them on, new remote ports above 32767 share an entry, `other`, and idle ones join it; a quarter is kept for
+    /// what the container sends itself. Beyond them traffic is counted without its port, in the bucket `over_quota`: no
+    /// container can use up another's room.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) ports_per_container: u32,
 

@@ -114,7 +114,7 @@ fn a_neighbour_that_asks_served_ports_leaves_room_for_a_containers_own() -> Resu
     let lab = Shared::fresh()?;
     let dtraf = Dtraf::new(&lab)?;
     dtraf.end(&["uninstall", "--yes"])?.success()?;
-    let _running = counting(&dtraf, &["--ports-per-container=32"])?;
+    let running = counting(&dtraf, &["--ports-per-container=32"])?;
     let options: Vec<String> = SERVED.iter().map(|port| format!("--expose={port}/tcp")).collect();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let neighbours = Neighbours::start(&lab, "reserve", &options)?;
@@ -131,6 +131,6 @@ fn a_neighbour_that_asks_served_ports_leaves_room_for_a_containers_own() -> Resu
     let download = port_since(&before, &after, "tcp", 443, "client").rx;
     let over = bucket_since(&before, &after, "over_quota").rx;
     ensure!(download.wire_bytes > 1_000_000, "its download has {download:?}, over the quota are {over:?}");
-    drop(neighbours);
+    drop((neighbours, running));
     dtraf.end(&["uninstall", "--yes"])?.success().map(drop)
 }
