@@ -86,6 +86,9 @@ pub(super) fn amount(FrameCounters { counters, overhead }: FrameCounters) -> Amo
 #[cfg(test)]
 mod tests {
     use dtraf_common::abi::{Counters, Family, Overhead, Role};
+    use dtraf_common::packet::{Frame, Kind};
+    use dtraf_common::wire::{SkbSize, measure};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -112,5 +115,44 @@ mod tests {
             ports,
             [(port(key(80)), both(one + one)), (port(key(81)), both(one))].into_iter().collect()
         );
+    }
+
+    /// Adds a frame as the programs do.
+    fn add(to: &mut FrameCounters, skb: SkbSize, frame: &Frame) {
+        let size = measure(skb, frame, || false);
+        to.counters.skb_bytes += size.skb_bytes;
+        to.counters.skbs += 1;
+        to.counters.added_bytes = to.counters.added_bytes.wrapping_add(size.added_bytes);
+        to.counters.added_packets += size.added_packets;
+        to.overhead.wire_bytes += size.wire_overhead;
+        to.overhead.skb_bytes += size.skb_overhead;
+    }
+
+    fn frames() -> impl Strategy<Value = (SkbSize, Frame)> {
+        let sizes = (60u32..70_000, 0u32..2, prop_oneof![Just(0u32), 1u32..2000], 0u32..50);
+        let headers = (0u8..6, 0u32..3, 0u32..70_000, prop_oneof![Just(0u32), Just(40u32), Just(60u32)]);
+        (sizes, headers).prop_map(|((bytes, metadata_tags, gso_size, gso_segs), (kind, vlan_tags, ip_bytes, header_bytes))| {
+            let kind = Kind::try_from(kind).unwrap();
+            let frame = Frame { kind, protocol: 6, vlan_tags, ip_bytes, header_bytes, ..Frame::UNREADABLE };
+            (SkbSize { bytes, metadata_tags, gso_size, gso_segs }, frame)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up_to_the_total_in_every_unit(frames in proptest::collection::vec((0usize..4, frames()), 1..50)) {
+            let mut parts = [FrameCounters::default(); 4];
+            let mut total = FrameCounters::default();
+            for (part, (skb, frame)) in &frames {
+                add(&mut parts[*part], *skb, frame);
+                add(&mut total, *skb, frame);
+            }
+            let sum: Amount = parts.into_iter().map(amount).sum();
+            prop_assert_eq!(sum, amount(total));
+            let is_ip = |(_, (_, frame)): &(usize, (SkbSize, Frame))| frame.is_ip();
+            if !frames.iter().any(is_ip) {
+                prop_assert_eq!((sum.frames.unwrap().ip_bytes, sum.skb_ip_bytes), (0, 0));
+            }
+        }
     }
 }
