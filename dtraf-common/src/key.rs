@@ -43,6 +43,7 @@ impl PortKey {
 
     /// The key that remote ports share which have no entry of their own.
     #[inline(always)]
+    #[must_use]
     pub const fn shared(self) -> Self {
         Self { role: Role::ClientOther, port: 0, ..self }
     }

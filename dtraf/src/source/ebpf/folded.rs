@@ -139,7 +139,7 @@ impl Counting {
         let state = self.maps.ports.state(slot)?;
         match self.maps.ports.put(shared) {
             Put::Added => {
-                self.maps.ports.set_state(slot, SlotState { entries: state.entries + 1, ..state })?
+                self.maps.ports.set_state(slot, SlotState { entries: state.entries + 1, ..state })?;
             }
             Put::There => {}
             Put::NoRoom => {

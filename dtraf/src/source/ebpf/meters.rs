@@ -195,13 +195,13 @@ pub(super) fn unregister(maps: &mut Maps, ifindex: u32) -> Result<(), EbpfError>
     let is_last = interface_at(maps, index.wrapping_add(1) & mask)?.ifindex == 0;
     let ifindex = if is_last { 0 } else { VACANT };
     set_interface(maps, index, Interface { ifindex, ..Interface::default() })?;
-    let mut before = index;
-    while is_last {
-        before = before.wrapping_sub(1) & mask;
-        if interface_at(maps, before)?.ifindex != VACANT {
-            break;
-        }
+    if !is_last {
+        return Ok(());
+    }
+    let mut before = index.wrapping_sub(1) & mask;
+    while interface_at(maps, before)?.ifindex == VACANT {
         set_interface(maps, before, Interface::default())?;
+        before = before.wrapping_sub(1) & mask;
     }
     Ok(())
 }

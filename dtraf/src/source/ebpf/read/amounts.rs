@@ -131,11 +131,14 @@ mod tests {
     fn frames() -> impl Strategy<Value = (SkbSize, Frame)> {
         let sizes = (60u32..70_000, 0u32..2, prop_oneof![Just(0u32), 1u32..2000], 0u32..50);
         let headers = (0u8..6, 0u32..3, 0u32..70_000, prop_oneof![Just(0u32), Just(40u32), Just(60u32)]);
-        (sizes, headers).prop_map(|((bytes, metadata_tags, gso_size, gso_segs), (kind, vlan_tags, ip_bytes, header_bytes))| {
-            let kind = Kind::try_from(kind).unwrap();
-            let frame = Frame { kind, protocol: 6, vlan_tags, ip_bytes, header_bytes, ..Frame::UNREADABLE };
-            (SkbSize { bytes, metadata_tags, gso_size, gso_segs }, frame)
-        })
+        (sizes, headers).prop_map(
+            |((bytes, metadata_tags, gso_size, gso_segs), (kind, vlan_tags, ip_bytes, header_bytes))| {
+                let kind = Kind::try_from(kind).unwrap();
+                let frame =
+                    Frame { kind, protocol: 6, vlan_tags, ip_bytes, header_bytes, ..Frame::UNREADABLE };
+                (SkbSize { bytes, metadata_tags, gso_size, gso_segs }, frame)
+            },
+        )
     }
 
     proptest! {
