@@ -200,6 +200,8 @@ raw_enum! {
         Server = 1,
         /// The remote one: the container opened the conversation.
         Client = 2,
+        /// Remote ports without an entry of their own; the key's port is 0.
+        ClientOther = 3,
     }
 }
 
@@ -463,7 +465,7 @@ mod tests {
         for (index, bucket) in Bucket::ALL.into_iter().enumerate() {
             assert_eq!(bucket as usize, index);
         }
-        assert_eq!(Role::try_from(3), Err(UnknownValue(3)));
+        assert_eq!(Role::try_from(4), Err(UnknownValue(4)));
     }
 
     #[test]

@@ -20,14 +20,14 @@ pub struct PortKey {
 /// Bit 63 of every key, so that no key is 0 or [`crate::abi::TOMBSTONE`].
 const VALID: u64 = 1 << 63;
 /// The role value that no [`Role`] has: the entry counts nothing but says that a port is served.
-const MARK: u64 = 3;
+const MARK: u64 = 7;
 
 const PROTOCOL: u32 = 16;
 const SLOT: u32 = 24;
 const SCOPE: u32 = 40;
 const ROLE: u32 = 43;
-const FAMILY: u32 = 45;
-const VLAN_TAGS: u32 = 46;
+const FAMILY: u32 = 46;
+const VLAN_TAGS: u32 = 47;
 
 impl PortKey {
     #[inline(always)]
@@ -108,14 +108,14 @@ impl TryFrom<u64> for DirectoryKey {
             return Err(UnknownValue(packed as u8));
         }
         let (slot, protocol, port) = (slot_of(packed), (packed >> PROTOCOL) as u8, packed as u16);
-        if packed >> ROLE & 3 == MARK {
+        if packed >> ROLE & 7 == MARK {
             return Ok(Self::Served(ServedKey { slot, protocol, port }));
         }
         Ok(Self::Port(PortKey {
             slot,
             family: Family::try_from((packed >> FAMILY & 1) as u8)?,
             protocol,
-            role: Role::try_from((packed >> ROLE & 3) as u8)?,
+            role: Role::try_from((packed >> ROLE & 7) as u8)?,
             scope: Scope::try_from((packed >> SCOPE & 7) as u8)?,
             port,
             vlan_tags: (packed >> VLAN_TAGS & 3) as u8,
@@ -157,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn packing_loses_nothing(slot: u16, family in 0u8..2, protocol: u8, role in 0u8..3, scope in 0u8..6, port: u16, vlan_tags in 0u8..4) {
+        fn packing_loses_nothing(slot: u16, family in 0u8..2, protocol: u8, role in 0u8..4, scope in 0u8..6, port: u16, vlan_tags in 0u8..4) {
             let key = PortKey {
                 slot, protocol, port, vlan_tags,
                 family: Family::try_from(family).unwrap(),

@@ -283,7 +283,7 @@ impl PortObject {
         Self {
             protocol: names::protocol(port.protocol),
             protocol_number: port.protocol,
-            port: (port.role != Role::Portless).then_some(port.port),
+            port: matches!(port.role, Role::Server | Role::Client).then_some(port.port),
             role: names::role(port.role),
             family: names::family(port.family),
             scope: port.scope.map(names::scope),

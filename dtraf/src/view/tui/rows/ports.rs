@@ -68,7 +68,7 @@ pub(super) fn busiest(scene: &Scene, holder: Holder, figures: &Figures, ask: &As
 /// `80/tcp` of its own, `>443/tcp` of another's.
 fn label(port: Counted) -> String {
     let name = names::port(port.protocol, port.port, port.role);
-    if port.role == Role::Client { format!(">{name}") } else { name }
+    if matches!(port.role, Role::Client | Role::ClientOther) { format!(">{name}") } else { name }
 }
 
 /// What the sums of a holder are to be compared with, if they can be.
