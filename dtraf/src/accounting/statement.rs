@@ -37,6 +37,8 @@ pub(crate) enum Group {
         name: String,
         id: ContainerId,
     },
+    /// Containers of an account that were removed so long ago that they are not kept one by one.
+    Former(String),
     Project(String),
     /// Of no project that is known.
     NoProject,
@@ -57,6 +59,10 @@ pub(crate) enum Group {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HolderName {
     Container { id: ContainerId, name: String, account: String, project: Option<String> },
+    /// Containers of an account that were removed so long ago that they are not kept one by one.
+    Former { account: String, project: Option<String> },
+    /// All of an account.
+    Account { account: String },
     Nobody { reason: String },
 }
 
@@ -192,8 +198,9 @@ impl Statement {
             .into_iter()
             .map(|((span, group), amounts)| (span, Line { span: question.spans(span), group, amounts }))
             .collect();
-        lines.sort_by_key(|(span, line)| {
-            (*span, std::cmp::Reverse(weight(&line.amounts)), line.group.clone())
+        lines.sort_by(|(span, line), (other_span, other)| {
+            let weights = weight(&other.amounts).cmp(&weight(&line.amounts));
+            span.cmp(other_span).then(weights).then_with(|| line.group.cmp(&other.group))
         });
         let all = lines.len();
         if let Some(top) = question.top {
@@ -240,10 +247,16 @@ pub(super) fn holder(name: HolderName, by: By) -> Group {
     match (name, by) {
         (HolderName::Nobody { reason }, _) => Group::Nobody(reason),
         (HolderName::Container { id, name, .. }, By::Container) => Group::Container { name, id },
-        (HolderName::Container { project, .. }, By::Project) => {
+        (HolderName::Former { account, .. }, By::Container) => Group::Former(account),
+        (HolderName::Container { project, .. } | HolderName::Former { project, .. }, By::Project) => {
             project.map_or(Group::NoProject, Group::Project)
         }
-        (HolderName::Container { account, .. }, _) => Group::Account(account),
+        (
+            HolderName::Container { account, .. }
+            | HolderName::Former { account, .. }
+            | HolderName::Account { account },
+            _,
+        ) => Group::Account(account),
     }
 }
 
