@@ -58,12 +58,24 @@ pub(crate) enum Group {
 /// What is known of who has counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HolderName {
-    Container { id: ContainerId, name: String, account: String, project: Option<String> },
+    Container {
+        id: ContainerId,
+        name: String,
+        account: String,
+        project: Option<String>,
+    },
     /// Containers of an account that were removed so long ago that they are not kept one by one.
-    Former { account: String, project: Option<String> },
+    Former {
+        account: String,
+        project: Option<String>,
+    },
     /// All of an account.
-    Account { account: String },
-    Nobody { reason: String },
+    Account {
+        account: String,
+    },
+    Nobody {
+        reason: String,
+    },
 }
 
 /// The amounts of one span in the ledger, of one holder or of one key.
@@ -194,14 +206,17 @@ impl Statement {
             }
         }
         let total = lines.values().copied().sum();
+        let mut order: Vec<_> = lines
+            .iter()
+            .enumerate()
+            .map(|(place, ((span, _), amounts))| (*span, std::cmp::Reverse(weight(amounts)), place))
+            .collect();
+        order.sort_unstable();
+        let mut places: Vec<_> = lines.into_iter().map(Some).collect();
+        let lines = order.into_iter().filter_map(|(.., place)| places[place].take());
         let mut lines: Vec<_> = lines
-            .into_iter()
             .map(|((span, group), amounts)| (span, Line { span: question.spans(span), group, amounts }))
             .collect();
-        lines.sort_by(|(span, line), (other_span, other)| {
-            let weights = weight(&other.amounts).cmp(&weight(&line.amounts));
-            span.cmp(other_span).then(weights).then_with(|| line.group.cmp(&other.group))
-        });
         let all = lines.len();
         if let Some(top) = question.top {
             let mut shown = BTreeMap::<usize, usize>::new();

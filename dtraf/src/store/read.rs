@@ -22,8 +22,8 @@ use crate::accounting::amount::PerDirection;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::snapshot::Shortfall;
-use crate::accounting::statement::period::Range;
 use crate::accounting::statement::Circumstances;
+use crate::accounting::statement::period::Range;
 
 /// The ledger at one moment: whoever writes meanwhile is not seen.
 #[derive(Debug)]

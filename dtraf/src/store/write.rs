@@ -95,12 +95,7 @@ impl Store {
         written
     }
 
-    fn attempt(
-        &mut self,
-        batch: &Batch,
-        calendar: Calendar,
-        folded: &[i64],
-    ) -> Result<Sequence, StoreError> {
+    fn attempt(&mut self, batch: &Batch, calendar: Calendar, folded: &[i64]) -> Result<Sequence, StoreError> {
         let (found, last_at) = (self.sequence()?, self.progress()?);
         if Sequence(found.0 + 1) != batch.sequence {
             return Ok(found);
@@ -209,7 +204,9 @@ impl Writing<'_> {
 
     fn finish(self, sequence: Sequence) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached("UPDATE tenure SET to_ns = max(to_ns, ?) WHERE id = (SELECT max(id) FROM tenure)")?
+            .prepare_cached(
+                "UPDATE tenure SET to_ns = max(to_ns, ?) WHERE id = (SELECT max(id) FROM tenure)",
+            )?
             .execute([ns(self.at)])?;
         self.transaction
             .execute("INSERT OR REPLACE INTO progress VALUES (1, ?, ?)", params![sequence.0, ns(self.at)])?;

@@ -36,8 +36,12 @@ const LAYOUTS: [&str; 4] = [
 const SCOPES: [&str; 2] = ["internet", "container"];
 /// 730,000 containers.
 const YEAR: Churn = Churn { accounts: 200, containers_a_day: 10, days: 365 };
-/// 4,000, 8,000 and 16,000 containers of as many accounts.
-const GROWTH: [Churn; 3] = [80, 160, 320].map(|days| Churn { accounts: 50, containers_a_day: 1, days });
+/// 4,000, 8,000 and 16,000 containers, all of them kept one by one.
+const GROWTH: [Churn; 3] = [
+    Churn { accounts: 50, containers_a_day: 1, days: 80 },
+    Churn { accounts: 50, containers_a_day: 1, days: 160 },
+    Churn { accounts: 50, containers_a_day: 2, days: 160 },
+];
 /// How long the machine may take to be quiet before batches are written.
 const SETTLING: Duration = Duration::from_secs(30);
 /// Beside the first one.
@@ -48,8 +52,18 @@ const ROUNDS: usize = 9;
 const MONTH: &[&str] = &["report", "--from", "last month", "--to", "last month"];
 const CYCLE: &[&str] = &["report", "--from", "last cycle", "--to", "last cycle", "--cycle-day", "15"];
 const BY_CONTAINER: &[&str] = &["report", "--from", "last month", "--to", "last month", "--by", "container"];
-const BILL: &[&str] =
-    &["report", "--bill", "--from", "last cycle", "--to", "last cycle", "--cycle-day", "15", "--price", "0.05"];
+const BILL: &[&str] = &[
+    "report",
+    "--bill",
+    "--from",
+    "last cycle",
+    "--to",
+    "last cycle",
+    "--cycle-day",
+    "15",
+    "--price",
+    "0.05",
+];
 const LIST: &[&str] = &["account", "list"];
 
 #[derive(Debug, Serialize)]

@@ -64,7 +64,8 @@ impl Archive {
         );
         let rows = self.rows(&text, params![accounts], |row| {
             let holder = row.get::<_, i64>(2)?;
-            let first = [row.get::<_, Option<i64>>(3)?, begins.get(&holder).copied()].into_iter().flatten().min();
+            let first =
+                [row.get::<_, Option<i64>>(3)?, begins.get(&holder).copied()].into_iter().flatten().min();
             Ok((row.get::<_, String>(0)?, moment(row.get(1)?), holder, first.map(moment)))
         })?;
         let mut sums = BTreeMap::<String, (SinceReset, Option<Timestamp>)>::new();
@@ -91,7 +92,8 @@ impl Archive {
     }
 
     fn holders_totals(&self) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
-        let text = format!("SELECT start, holder, {} FROM holder_traffic WHERE tier = ?1", list(str::to_owned));
+        let text =
+            format!("SELECT start, holder, {} FROM holder_traffic WHERE tier = ?1", list(str::to_owned));
         let mut totals = BTreeMap::<i64, PerDirection<Amount>>::new();
         for ((_, holder), amounts) in
             self.added_up(&text, [Tier::Month.number()], 2, |row| row.get::<_, i64>(1))?

@@ -68,9 +68,7 @@ impl Archive {
             let cycle = quota.cycle(now, zone)?;
             let sums = match cycles.entry((cycle.from, cycle.to)) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => {
-                    new.insert(self.billed(cycle, now, zone)?)
-                }
+                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.billed(cycle, now, zone)?),
             };
             let used = quota.used(cycle, sums.get(&account).cloned().unwrap_or_default());
             standings.push(Standing { account, quota, source, cycle, used });

@@ -57,15 +57,16 @@ impl Archive {
             [],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, ContainerId::from_bytes(row.get(2)?))),
         )? {
-            let held = Held { id, name: None, since: None, until: None, is_there: false, addresses: Vec::new() };
+            let held =
+                Held { id, name: None, since: None, until: None, is_there: false, addresses: Vec::new() };
             holders.insert(holder, (account, held));
         }
         // The name that is true now, or was true last, comes last.
         let text = "SELECT holder, kind = 'name', value, network, since_ns, until_ns FROM attribute WHERE kind IN ('name', 'address') \
                     ORDER BY until_ns IS NULL, since_ns, network, value";
-        for (holder, is_name, lease) in self.rows(text, [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, lease(row, 2)?))
-        })? {
+        for (holder, is_name, lease) in
+            self.rows(text, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, lease(row, 2)?)))?
+        {
             let Some((_, held)) = holders.get_mut(&holder) else { continue };
             held.since = [held.since, Some(lease.since)].into_iter().flatten().min();
             held.is_there |= lease.until.is_none();

@@ -43,12 +43,10 @@ impl Archive {
     }
 
     /// By account and scope, for bills.
-    pub(crate) fn by_account_and_scope(
-        &self,
-        selection: &Selection,
-    ) -> Result<Vec<Sum<Billed>>, StoreError> {
+    pub(crate) fn by_account_and_scope(&self, selection: &Selection) -> Result<Vec<Sum<Billed>>, StoreError> {
         let keys = self.scope_keys()?;
-        let sums = self.books(selection, Part::Scopes, |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
+        let sums =
+            self.books(selection, Part::Scopes, |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
         let mut names = BTreeMap::new();
         let mut billed = Vec::with_capacity(sums.len());
         for ((start, (holder, key)), amounts) in sums {
@@ -148,12 +146,12 @@ impl Archive {
         sums: Sums<i64>,
         name: impl Fn(&Self, i64) -> Result<HolderName, StoreError>,
     ) -> Result<Vec<Sum<HolderName>>, StoreError> {
-        let mut names = HashMap::new();
+        let mut known = HashMap::<i64, HolderName>::new();
         let mut named = Vec::with_capacity(sums.len());
         for ((start, holder), amounts) in sums {
-            let of = match names.get(&holder) {
-                Some(name) => Clone::clone(name),
-                None => names.entry(holder).or_insert(name(self, holder)?).clone(),
+            let of = match known.get(&holder) {
+                Some(name) => name.clone(),
+                None => known.entry(holder).or_insert(name(self, holder)?).clone(),
             };
             named.push(Sum { start, of, amounts });
         }

@@ -66,12 +66,7 @@ impl Archive {
     }
 
     /// What one holder says. Each of former containers says what it said last.
-    fn said(
-        &self,
-        label: TermLabel,
-        rows: &[LabelRow],
-        seen: &mut Vec<SeenLabel>,
-    ) -> Result<(), StoreError> {
+    fn said(&self, label: TermLabel, rows: &[LabelRow], seen: &mut Vec<SeenLabel>) -> Result<(), StoreError> {
         let Some(last) = rows.last() else { return Ok(()) };
         let holder = self.holder(last.holder)?;
         let Some((account, account_name)) = holder.account else { return Ok(()) };

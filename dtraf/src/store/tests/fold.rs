@@ -83,7 +83,10 @@ impl Live {
         let both = |rx: Amount, tx: Amount| PerDirection { rx, tx };
         MeterReading {
             scopes: PerDirection {
-                rx: BTreeMap::from([(Some(Scope::Internet), internet), (Some(Scope::Lan), Amount::default())]),
+                rx: BTreeMap::from([
+                    (Some(Scope::Internet), internet),
+                    (Some(Scope::Lan), Amount::default()),
+                ]),
                 tx: BTreeMap::from([(Some(Scope::Lan), lan)]),
             },
             ports: Sorted::from_iter([
@@ -146,8 +149,7 @@ impl Host {
             }),
             network: None,
         });
-        let posted =
-            self.bench.ledger.post(AttributedSnapshot { taken_at: now, meters: meters.collect() });
+        let posted = self.bench.ledger.post(AttributedSnapshot { taken_at: now, meters: meters.collect() });
         assert_eq!(posted.refused, []);
         let batch =
             self.bench.journal.any_batch(self.bench.ledger.open(), &self.bench.inventory, Vec::new(), now);
@@ -183,12 +185,8 @@ impl Host {
         let resets = archive.since_reset(None).unwrap();
         said.extend(resets.iter().map(|reset| format!("{reset:?}")));
         said.extend(archive.baselines(None).unwrap().iter().map(|baseline| format!("{baseline:?}")));
-        let mut billed: Vec<_> = archive
-            .by_account_and_scope(&selection)
-            .unwrap()
-            .iter()
-            .map(|sum| format!("{sum:?}"))
-            .collect();
+        let mut billed: Vec<_> =
+            archive.by_account_and_scope(&selection).unwrap().iter().map(|sum| format!("{sum:?}")).collect();
         billed.sort();
         said.extend(billed);
         let terms = archive.terms(&Declared::default()).unwrap();
@@ -282,7 +280,8 @@ fn one_batch_folds_few_containers() {
         host.act(&Event::Start(container), at(u64::from(container)));
         host.act(&Event::Stop(container), at(u64::from(container)));
     }
-    let kept = |host: &Host| number(&host.bench.store, "SELECT count(*) FROM holder WHERE container IS NOT NULL");
+    let kept =
+        |host: &Host| number(&host.bench.store, "SELECT count(*) FROM holder WHERE container IS NOT NULL");
     let mut left = Vec::new();
     for batch in 0..4 {
         host.flush(at(200 * DAY + batch));

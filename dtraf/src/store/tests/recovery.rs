@@ -202,7 +202,10 @@ fn amounts_whose_holder_is_lost_stay_in_the_total() {
     assert_eq!(found.goes_on, GoesOn::FromNextReading { last: Some(at(4_800)) });
     let store = open(&path, 1);
     assert_eq!(received(&store), [8 * i64::from(CONTAINERS); 8]);
-    assert_eq!(number(&store, "SELECT count(*) FROM holder WHERE reason = 'damaged'"), 2 * i64::from(CONTAINERS));
+    assert_eq!(
+        number(&store, "SELECT count(*) FROM holder WHERE reason = 'damaged'"),
+        2 * i64::from(CONTAINERS)
+    );
 }
 
 #[test]

@@ -191,7 +191,9 @@ static ADD_TO: LazyLock<String> = LazyLock::new(|| {
         number += 1;
         format!("{name} = {name} + ?{number}")
     });
-    format!("UPDATE traffic SET {sums} WHERE tier = ?1 AND part = 1 AND start = ?2 AND holder = ?3 AND key = ?4")
+    format!(
+        "UPDATE traffic SET {sums} WHERE tier = ?1 AND part = 1 AND start = ?2 AND holder = ?3 AND key = ?4"
+    )
 });
 
 /// Adds to the holder's total.

@@ -70,7 +70,11 @@ impl Writing<'_> {
                 Some(former) => {
                     let to = self.holder_of_former(&former)?;
                     self.keep_labels(holder, to, &former)?;
-                    moved.push(Moved { from: holder, total_to: to, books_to: self.holder_of_account(former.account)? });
+                    moved.push(Moved {
+                        from: holder,
+                        total_to: to,
+                        books_to: self.holder_of_account(former.account)?,
+                    });
                     to
                 }
                 // Of nobody, who has handed over all that there was.
@@ -148,9 +152,7 @@ impl Writing<'_> {
             .prepare_cached("INSERT INTO holder (account, described, folded, project) VALUES (?, 1, 0, ?)")?
             .insert(params![former.account, former.project])?;
         if let Some(baseline) = former.baseline {
-            self.transaction
-                .prepare_cached(&NO_AMOUNT)?
-                .execute([baseline, holder])?;
+            self.transaction.prepare_cached(&NO_AMOUNT)?.execute([baseline, holder])?;
         }
         Ok(holder)
     }

@@ -231,7 +231,9 @@ impl Writing<'_> {
 
     pub(super) fn is_placeholder(&self, holder: i64) -> rusqlite::Result<bool> {
         self.transaction
-            .prepare_cached("SELECT container IS NULL AND account IS NULL AND reason IS NULL FROM holder WHERE id = ?")?
+            .prepare_cached(
+                "SELECT container IS NULL AND account IS NULL AND reason IS NULL FROM holder WHERE id = ?",
+            )?
             .query_row([holder], |row| row.get(0))
     }
 

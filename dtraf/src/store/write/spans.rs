@@ -46,7 +46,9 @@ impl Writing<'_> {
             let mut after = first - 1;
             while let Some(start) = self.next_span(NEXT, params![tier, part, after])? {
                 for from in self.holders_in(BOOKS_OF, params![tier, part, start, holders])? {
-                    let Some(moved) = recipient(from).filter(|moved| moved.books_to != from) else { continue };
+                    let Some(moved) = recipient(from).filter(|moved| moved.books_to != from) else {
+                        continue;
+                    };
                     self.give(tier, part, start, moved)?;
                     self.transaction.prepare_cached(DROP)?.execute(params![tier, part, start, from])?;
                 }
@@ -96,8 +98,7 @@ impl Writing<'_> {
 const NEXT_TOTAL: &str = "SELECT min(start) FROM holder_traffic WHERE tier = ?1 AND start > ?2";
 const NEXT: &str = "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = ?2 AND start > ?3";
 const TOTALS_OF: &str = "SELECT holder FROM holder_traffic WHERE tier = ?1 AND start = ?2 AND holder IN (SELECT value FROM json_each(?3))";
-const BOOKS_OF: &str =
-    "SELECT DISTINCT holder FROM traffic WHERE tier = ?1 AND part = ?2 AND start = ?3 AND holder IN (SELECT value FROM json_each(?4))";
+const BOOKS_OF: &str = "SELECT DISTINCT holder FROM traffic WHERE tier = ?1 AND part = ?2 AND start = ?3 AND holder IN (SELECT value FROM json_each(?4))";
 const DROP_TOTAL: &str = "DELETE FROM holder_traffic WHERE tier = ?1 AND start = ?2 AND holder = ?3";
 const DROP: &str = "DELETE FROM traffic WHERE tier = ?1 AND part = ?2 AND start = ?3 AND holder = ?4";
 

@@ -56,7 +56,7 @@ pub(in crate::view) struct LaidOut {
 
 /// Sets titles and lines in columns; not wider than `width`, as far as columns may be cut and left out.
 pub(in crate::view) fn lay_out(columns: &[Column], lines: &[Line], width: Option<usize>) -> LaidOut {
-    let natural: Vec<_> = columns.iter().enumerate().map(|(at, column)| natural(at, column, lines)).collect();
+    let natural = natural(columns, lines);
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     let widths = loop {
         let wanted = shown.iter().map(|at| natural[*at]).collect();
@@ -81,9 +81,15 @@ pub(in crate::view) fn lay_out(columns: &[Column], lines: &[Line], width: Option
     }
 }
 
-fn natural(at: usize, column: &Column, lines: &[Line]) -> usize {
-    let cells = lines.iter().filter_map(|line| line.cells.get(at));
-    cells.map(Cell::width).fold(column.title.width(), usize::max)
+/// The widest cell of each column, all columns in one pass: tables may have many lines.
+fn natural(columns: &[Column], lines: &[Line]) -> Vec<usize> {
+    let mut widths: Vec<_> = columns.iter().map(|column| width(column.title)).collect();
+    for line in lines {
+        for (widest, cell) in widths.iter_mut().zip(&line.cells) {
+            *widest = cell.width().max(*widest);
+        }
+    }
+    widths
 }
 
 /// Columns that a text takes.
@@ -110,7 +116,7 @@ fn squeeze(mut widths: Vec<usize>, shown: &[usize], columns: &[Column], limit: O
 }
 
 fn set(line: &Line, shown: &[usize], widths: &[usize], columns: &[Column], limit: Option<usize>) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(total(widths));
     let mut column_begins = 0;
     for (at, wide) in shown.iter().zip(widths) {
         let Some(cell) = line.cells.get(*at) else { break };

@@ -54,14 +54,16 @@ impl Churn {
              CASE WHEN until < {now} THEN until * 1000000000 END FROM container;
              INSERT INTO attribute SELECT holder, 'project', 'shop' || account, '', since * 1000000000, \
              CASE WHEN until < {now} THEN until * 1000000000 END FROM container;
-             INSERT INTO attribute SELECT holder, 'address', '172.18.' || account % 16 || '.' || account / 16, 'shop' || account || \
+             INSERT INTO attribute SELECT holder, 'address', '172.18.' || (account % 16) || '.' || (account / 16), 'shop' || account || \
              '_default', since * 1000000000, CASE WHEN until < {now} THEN until * 1000000000 END FROM container;
              INSERT INTO meter (epoch, place, holder, backend, since_ns, until_ns, missed_rx_skb_bytes, missed_rx_skbs, \
              missed_tx_skb_bytes, missed_tx_skbs, missed_is_exact) SELECT 'boot/ebpf/0', 'slot/' || account || '/' || holder, holder, \
              'ebpf', since * 1000000000, CASE WHEN until < {now} THEN until * 1000000000 END, 0, 0, 0, 0, 1 FROM container;"
         ))?;
         for tier in TIERS {
-            for span in tier.spans(connection, now)?.into_iter().filter(|span| span.start + span.seconds > begin) {
+            for span in
+                tier.spans(connection, now)?.into_iter().filter(|span| span.start + span.seconds > begin)
+            {
                 self.span(connection, span)?;
             }
         }

@@ -19,7 +19,8 @@ pub(super) fn fill(connection: &Connection, now: i64) -> Result<()> {
         let holder = CONTAINERS + account;
         connection.execute("INSERT INTO account VALUES (?, ?, ?)", params![account, name, since])?;
         connection.execute("INSERT INTO account_key VALUES (?, ?)", params![name, account])?;
-        connection.execute("INSERT INTO holder (id, account, described) VALUES (?, ?, 1)", [account, account])?;
+        connection
+            .execute("INSERT INTO holder (id, account, described) VALUES (?, ?, 1)", [account, account])?;
         connection.execute(
             "INSERT INTO holder (id, container, account, described) VALUES (?, ?, ?, 1)",
             params![holder, container, account],
