@@ -74,7 +74,8 @@ impl Asked {
     fn statement(self, config: &Report) -> anyhow::Result<String> {
         let Self { question, archive, selection, circumstances, .. } = &self;
         let sums = match config.by {
-            By::Account | By::Container | By::Project => Sums::Holders(archive.by_holder(selection)?),
+            By::Account => Sums::Holders(archive.by_account(selection)?),
+            By::Container | By::Project => Sums::Holders(archive.by_container(selection)?),
             By::Scope => Sums::Scopes(archive.by_key(selection, Part::Scopes)?),
             By::Port => Sums::Ports {
                 keys: archive.by_key(selection, Part::Ports)?,
@@ -102,7 +103,7 @@ impl Asked {
         let accounts = accounts.into_iter().map(|(name, account)| (name, account.terms)).collect();
         // What is said now goes before what is written down.
         let tariff = Tariff { host: terms.clone().or(declared.host), accounts };
-        let sums = self.archive.by_holder_and_scope(&self.selection)?;
+        let sums = self.archive.by_account_and_scope(&self.selection)?;
         let mut bill = Bill::new(&self.question, &tariff, sums);
         if self.selection.accounts.is_some() {
             // Some accounts are not the host.

@@ -329,7 +329,7 @@ impl Model {
         }
         let place = Place::Port {
             protocol: protocol_name(protocol),
-            port: (role != Role::Portless).then_some(port),
+            port: matches!(role, Role::Server | Role::Client).then_some(port),
             role: match role {
                 Role::Portless => "portless",
                 Role::Server => "server",

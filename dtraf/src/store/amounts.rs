@@ -97,7 +97,7 @@ impl PerDirection<Columns> {
 }
 
 /// `rx_ip_bytes, …, tx_link_bytes`, each through `of`.
-pub(super) fn list(of: impl Fn(&str) -> String) -> String {
+pub(super) fn list(mut of: impl FnMut(&str) -> String) -> String {
     let names = ["rx", "tx"]
         .into_iter()
         .flat_map(|direction| NAMES.into_iter().map(move |name| format!("{direction}_{name}")));

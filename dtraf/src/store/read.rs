@@ -1,32 +1,29 @@
 //! Looking at the ledger, beside whoever writes it.
 
 mod baselines;
-mod billed;
 mod calibrations;
 mod cards;
+mod holders;
 mod kept;
 mod quotas;
 mod register;
+mod sums;
 mod terms;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, params};
 
 pub(crate) use self::terms::Everybody;
 use super::account;
-use super::amounts::{Columns, list, read};
 use super::error::StoreError;
-use super::names::{COLUMNS, Words};
 use super::open::open_to_read;
 use crate::accounting::amount::PerDirection;
-use crate::accounting::history::key::{Key, Part};
 use crate::accounting::history::tier::Tier;
-use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::accounting::identity::Timestamp;
 use crate::accounting::snapshot::Shortfall;
+use crate::accounting::statement::Circumstances;
 use crate::accounting::statement::period::Range;
-use crate::accounting::statement::{Circumstances, HolderName, Sum};
 
 /// The ledger at one moment: whoever writes meanwhile is not seen.
 #[derive(Debug)]
@@ -43,9 +40,6 @@ pub(crate) struct Selection {
     /// All when `None`.
     pub(crate) accounts: Option<Vec<AccountRow>>,
 }
-
-/// Where a span begins, the row of what is added up, and the sums.
-type SumRow = (i64, Option<i64>, PerDirection<Columns>);
 
 /// An account's row in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +64,7 @@ impl Archive {
         row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
         let rows = || -> rusqlite::Result<Vec<T>> {
-            self.connection.prepare(text)?.query_map(parameters, row)?.collect()
+            self.connection.prepare_cached(text)?.query_map(parameters, row)?.collect()
         };
         rows().map_err(|source| self.failed(source))
     }
@@ -99,88 +93,6 @@ impl Archive {
         Ok((!rows.is_empty()).then_some(rows))
     }
 
-    /// By who has the counts.
-    pub(crate) fn by_holder(&self, selection: &Selection) -> Result<Vec<Sum<HolderName>>, StoreError> {
-        let names = self.holders()?;
-        let sums = self.sums(selection, Part::Scopes, "holder")?;
-        let sums = sums.into_iter().filter_map(|(start, holder, columns)| {
-            let name = names.get(&holder?)?.clone();
-            Some(columns.amounts().map(|amounts| Sum { start, of: name, amounts }))
-        });
-        sums.collect()
-    }
-
-    /// By what they were counted under.
-    pub(crate) fn by_key(&self, selection: &Selection, part: Part) -> Result<Vec<Sum<Key>>, StoreError> {
-        let keys = self.keys()?;
-        let sums = self.sums(selection, part, "key")?;
-        let sums = sums.into_iter().filter_map(|(start, key, columns)| {
-            let key = *keys.get(&key?)?;
-            Some(columns.amounts().map(|amounts| Sum { start, of: key, amounts }))
-        });
-        sums.collect()
-    }
-
-    /// All of it.
-    pub(crate) fn totals(&self, selection: &Selection) -> Result<Vec<Sum<()>>, StoreError> {
-        let sums = self.sums(selection, Part::Scopes, "NULL")?;
-        let total =
-            |(start, _, columns): SumRow| columns.amounts().map(|amounts| Sum { start, of: (), amounts });
-        sums.into_iter().map(total).collect()
-    }
-
-    fn sums(&self, selection: &Selection, part: Part, of: &str) -> Result<Vec<SumRow>, StoreError> {
-        // A sum with something unknown in it is unknown, which SQL's own sum is not.
-        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
-        let accounts = selection.accounts.as_deref().map(json_array);
-        let only = "AND holder IN (SELECT id FROM holder WHERE account IN (SELECT value FROM json_each(?5)))";
-        let text = format!(
-            "SELECT start, {of} AS of, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND start < ?4 {} GROUP \
-             BY start, of",
-            if accounts.is_some() { only } else { "AND ?5 IS NULL" },
-        );
-        let Range { from, to } = selection.range;
-        let parameters = params![selection.tier.number(), part.number(), from, to, accounts];
-        self.rows(&text, parameters, |row| Ok((row.get(0)?, row.get(1)?, read(row, 2)?)))
-    }
-
-    fn holders(&self) -> Result<BTreeMap<i64, HolderName>, StoreError> {
-        // The latest of each kind is what it is called.
-        let latest = |kind: &str| {
-            format!(
-                "(SELECT value FROM attribute WHERE attribute.holder = holder.id AND kind = '{kind}' ORDER BY until_ns IS NULL \
-                 DESC, since_ns DESC LIMIT 1)"
-            )
-        };
-        let text = format!(
-            "SELECT holder.id, container, account.name, coalesce(reason, 'no_container'), {}, {} FROM holder LEFT JOIN account \
-             ON account.id = holder.account",
-            latest("name"),
-            latest("project"),
-        );
-        let rows = self.rows(&text, [], |row| {
-            let (container, account) = (row.get::<_, Option<[u8; 32]>>(1)?, row.get::<_, Option<String>>(2)?);
-            let name = match (container, account) {
-                (Some(id), Some(account)) => HolderName::Container {
-                    id: ContainerId::from_bytes(id),
-                    name: row.get::<_, Option<String>>(4)?.unwrap_or_else(|| account.clone()),
-                    account,
-                    project: row.get(5)?,
-                },
-                _ => HolderName::Nobody { reason: row.get(3)? },
-            };
-            Ok((row.get(0)?, name))
-        });
-        Ok(rows?.into_iter().collect())
-    }
-
-    fn keys(&self) -> Result<BTreeMap<i64, Key>, StoreError> {
-        let rows = self.rows(&format!("SELECT id, {COLUMNS} FROM key"), [], |row| {
-            Ok((row.get(0)?, Words::read(row, 1)?))
-        })?;
-        rows.into_iter().map(|(id, words)| Ok((id, words.key(&self.path)?))).collect()
-    }
-
     /// Up to when the ledger has everything.
     pub(crate) fn written_at(&self) -> Result<Option<Timestamp>, StoreError> {
         let at = self
@@ -194,47 +106,59 @@ impl Archive {
     pub(crate) fn circumstances(&self, selection: &Selection) -> Result<Circumstances, StoreError> {
         let Range { from, to } = selection.range;
         let (from_ns, to_ns) = (from.saturating_mul(NS), to.saturating_mul(NS));
-        let one = |text: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<Option<i64>, StoreError> {
-            self.connection
-                .query_row(text, parameters, |row| row.get(0))
-                .map_err(|source| self.failed(source))
-        };
-        let meters = "FROM meter WHERE since_ns < ?2 AND (until_ns IS NULL OR until_ns > ?1)";
-        let missed = self.rows(
-            &format!(
-                "SELECT sum(missed_rx_skb_bytes), sum(missed_rx_skbs), sum(missed_tx_skb_bytes), sum(missed_tx_skbs), \
-                 min(missed_is_exact) {meters} AND missed_is_exact IS NOT NULL AND since_ns >= ?1"
-            ),
-            params![from_ns, to_ns],
-            |row| {
-                let settled = row.get::<_, Option<bool>>(4)?;
-                let shortfall = |first: usize, settled: bool| -> rusqlite::Result<Shortfall> {
-                    Ok(Shortfall { skb_bytes: row.get(first)?, skbs: row.get(first + 1)?, settled })
-                };
-                let both = |settled| Ok(PerDirection { rx: shortfall(0, settled)?, tx: shortfall(2, settled)? });
-                settled.map(both).transpose()
-            },
-        )?;
         Ok(Circumstances {
             written_at: self.written_at()?,
-            since: one("SELECT min(since_ns) FROM meter", &[])?.map(moment),
+            since: self.number("SELECT min(since_ns) FROM meter", [])?.map(moment),
             backends: self.rows(
-                &format!("SELECT DISTINCT backend {meters} ORDER BY backend"),
+                "SELECT DISTINCT backend FROM tenure WHERE from_ns < ?2 AND to_ns >= ?1 ORDER BY backend",
                 params![from_ns, to_ns],
                 |row| row.get(0),
             )?,
-            missed: missed.into_iter().flatten().next(),
+            missed: self.missed(from_ns, to_ns)?,
             calibrations: self.calibrations(Some(selection.range))?,
             absences: self.rows(
                 "SELECT from_ns, to_ns FROM absence WHERE from_ns < ?2 AND to_ns > ?1 ORDER BY from_ns",
                 params![from_ns, to_ns],
                 |row| Ok((moment(row.get(0)?), moment(row.get(1)?))),
             )?,
-            kept_since: one(
+            kept_since: self.number(
                 "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = 0",
-                &[&selection.tier.number()],
+                [selection.tier.number()],
             )?,
         })
+    }
+
+    fn number(&self, text: &str, parameters: impl rusqlite::Params) -> Result<Option<i64>, StoreError> {
+        let number = || self.connection.prepare_cached(text)?.query_row(parameters, |row| row.get(0));
+        number().map_err(|source| self.failed(source))
+    }
+
+    /// Returns what interfaces had carried that began to be counted in this time; `None` if none began.
+    fn missed(&self, from_ns: i64, to_ns: i64) -> Result<Option<PerDirection<Shortfall>>, StoreError> {
+        let began = self.number(
+            "SELECT EXISTS (SELECT 1 FROM meter WHERE since_ns >= ?1 AND since_ns < ?2 AND missed_is_exact IS NOT NULL)",
+            [from_ns, to_ns],
+        )?;
+        if began != Some(1) {
+            return Ok(None);
+        }
+        let text = "SELECT missed_rx_skb_bytes, missed_rx_skbs, missed_tx_skb_bytes, missed_tx_skbs, missed_is_exact FROM meter WHERE \
+                    missed_rx_skb_bytes + missed_rx_skbs + missed_tx_skb_bytes + missed_tx_skbs + (missed_is_exact = 0) > 0 AND \
+                    since_ns >= ?1 AND since_ns < ?2";
+        let missed = self.rows(text, [from_ns, to_ns], |row| {
+            let settled = row.get(4)?;
+            let shortfall = |first: usize| -> rusqlite::Result<Shortfall> {
+                Ok(Shortfall { skb_bytes: row.get(first)?, skbs: row.get(first + 1)?, settled })
+            };
+            Ok(PerDirection { rx: shortfall(0)?, tx: shortfall(2)? })
+        })?;
+        let none = Shortfall { settled: true, ..Shortfall::default() };
+        let settled = missed.iter().all(|missed| missed.rx.settled && missed.tx.settled);
+        let sum = missed.into_iter().fold(PerDirection { rx: none, tx: none }, |sum, missed| PerDirection {
+            rx: sum.rx + missed.rx,
+            tx: sum.tx + missed.tx,
+        });
+        Ok(Some(PerDirection::from_fn(|direction| Shortfall { settled, ..*sum.get(direction) })))
     }
 }
 

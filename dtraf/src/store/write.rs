@@ -2,13 +2,18 @@
 
 pub(super) mod cards;
 mod counts;
+mod fold;
 mod holders;
 mod meters;
+mod spans;
 
 use std::time::Duration;
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+pub(super) use self::counts::PortEntries;
+#[cfg(test)]
+pub(super) use self::counts::{CLIENT_PORTS, SERVED_PORTS};
 use super::error::StoreError;
 use super::open::{Known, Store};
 use super::resume::Epoch;
@@ -33,6 +38,11 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// Returns how long a removed container is kept apart: as long as any span of it.
+    fn of_containers(&self) -> Duration {
+        self.days.max(self.hours).max(self.five_minutes)
+    }
+
     fn of(&self, tier: Tier) -> Option<Duration> {
         match tier {
             Tier::FiveMinutes => Some(self.five_minutes),
@@ -70,7 +80,14 @@ impl Store {
     ///
     /// Spans that are older than they are to be kept are removed, where the calendar is trusted.
     pub(crate) fn write(&mut self, batch: &Batch, calendar: Calendar) -> Result<Sequence, StoreError> {
-        let written = self.attempt(batch, calendar);
+        let folded = match calendar {
+            Calendar::Trusted => self.foldable(batch.at)?,
+            Calendar::Doubtful => Vec::new(),
+        };
+        // SQLite would look through all of `traffic` for each holder that is removed.
+        self.enforce_references(folded.is_empty())?;
+        let written = self.attempt(batch, calendar, &folded);
+        self.enforce_references(true)?;
         if written.is_err() {
             // Rows that were made in the transaction are gone with it.
             self.known = Known::default();
@@ -78,7 +95,7 @@ impl Store {
         written
     }
 
-    fn attempt(&mut self, batch: &Batch, calendar: Calendar) -> Result<Sequence, StoreError> {
+    fn attempt(&mut self, batch: &Batch, calendar: Calendar, folded: &[i64]) -> Result<Sequence, StoreError> {
         let (found, last_at) = (self.sequence()?, self.progress()?);
         if Sequence(found.0 + 1) != batch.sequence {
             return Ok(found);
@@ -115,6 +132,7 @@ impl Store {
         if calendar == Calendar::Trusted {
             writing.expire(retention).map_err(failed)?;
         }
+        writing.fold(folded).map_err(failed)?;
         writing.finish(batch.sequence).map_err(failed)?;
         self.last_at = Some(batch.at);
         Ok(batch.sequence)
@@ -134,6 +152,17 @@ impl Writing<'_> {
             params![at, self.epoch.to_string()],
         )?;
         self.begin_cards()?;
+        let last: Option<(i64, String)> = self
+            .transaction
+            .prepare_cached("SELECT id, backend FROM tenure ORDER BY id DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let backend = self.epoch.backend();
+        if last.is_none_or(|(_, last)| last != backend) {
+            self.transaction
+                .prepare_cached("INSERT INTO tenure (backend, from_ns, to_ns) VALUES (?1, ?2, ?2)")?
+                .execute(params![backend, at])?;
+        }
         match last_at {
             Some(last) if self.at.since(last) > ABSENCE => {
                 self.transaction.execute("INSERT INTO absence VALUES (?, ?)", [ns(last), at]).map(drop)
@@ -154,6 +183,9 @@ impl Writing<'_> {
                 statement.execute(params![tier.number(), part, until])?;
             }
             self.transaction
+                .prepare_cached("DELETE FROM holder_traffic WHERE tier = ?1 AND start < ?2")?
+                .execute(params![tier.number(), until])?;
+            self.transaction
                 .prepare_cached("DELETE FROM card_traffic WHERE tier = ?1 AND start < ?2")?
                 .execute(params![tier.number(), until])?;
         }
@@ -171,6 +203,11 @@ impl Writing<'_> {
     }
 
     fn finish(self, sequence: Sequence) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE tenure SET to_ns = max(to_ns, ?) WHERE id = (SELECT max(id) FROM tenure)",
+            )?
+            .execute([ns(self.at)])?;
         self.transaction
             .execute("INSERT OR REPLACE INTO progress VALUES (1, ?, ?)", params![sequence.0, ns(self.at)])?;
         self.transaction.commit()

@@ -189,12 +189,12 @@ pub(crate) fn blind_spot(spot: BlindSpot) -> &'static str {
     }
 }
 
-/// `80/tcp`; `other/tcp` for ports that share an entry; the protocol alone where it has no ports.
+/// `80/tcp`; `other/tcp` for ports without an entry of their own; the protocol alone where it has no ports.
 pub(crate) fn port(protocol_number: u8, port: u16, role: Role) -> String {
     match role {
-        Role::ClientOther => format!("other/{}", protocol(protocol_number)),
         Role::Portless => protocol(protocol_number).into_owned(),
         Role::Server | Role::Client => format!("{port}/{}", protocol(protocol_number)),
+        Role::ClientOther => format!("other/{}", protocol(protocol_number)),
     }
 }
 
@@ -247,6 +247,7 @@ mod tests {
         assert_eq!(port(1, 0, Role::Portless), "icmp");
         assert_eq!(port(99, 0, Role::Portless), "99");
         assert_eq!(port(6, 443, Role::Client), "443/tcp");
+        assert_eq!(port(6, 0, Role::ClientOther), "other/tcp");
     }
 
     #[test]

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use rusqlite::params;
 
-use super::Archive;
+use super::{Archive, Selection};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::declared::Declared;
-use crate::accounting::history::key::Part;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::kept::{Kept, KeptAccount};
 use crate::accounting::statement::period::{CycleDay, Range, cycle, tier, time};
 use crate::store::StoreError;
-use crate::store::amounts::{list, read};
 
 impl Archive {
     /// Today and in the cycle that is under way, each account with all of its containers.
@@ -55,13 +52,12 @@ impl Archive {
         zone: &TimeZone,
     ) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
         let tier = tier(&[range.from, range.to], now, zone)?;
-        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
-        let text = format!(
-            "SELECT account, {sums} FROM traffic JOIN holder ON holder.id = traffic.holder WHERE tier = ?1 AND part = ?2 AND start >= \
-             ?3 AND start < ?4 AND account IS NOT NULL GROUP BY account"
-        );
-        let parameters = params![tier.number(), Part::Scopes.number(), range.from, range.to];
-        let rows = self.rows(&text, parameters, |row| Ok((row.get(0)?, read(row, 1)?)))?;
-        rows.into_iter().map(|(account, columns)| Ok((account, columns.amounts()?))).collect()
+        let mut accounts = BTreeMap::<i64, PerDirection<Amount>>::new();
+        for (holder, amounts) in self.books_of_holders(&Selection { tier, range, accounts: None })? {
+            if let Some((account, _)) = self.holder(holder)?.account {
+                *accounts.entry(account).or_default() += amounts;
+            }
+        }
+        Ok(accounts)
     }
 }

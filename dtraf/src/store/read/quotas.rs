@@ -25,7 +25,8 @@ pub(crate) type Crossing = (String, i64, u32);
 impl Archive {
     /// Somebody has a quota.
     pub(crate) fn has_quotas(&self) -> Result<bool, StoreError> {
-        let text = "SELECT EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM attribute WHERE kind = ?)";
+        let text = "SELECT EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM attribute WHERE kind = ? AND kind NOT IN ('name', \
+                    'image', 'project', 'address'))";
         let found = self.rows(text, [TermLabel::Quota.name()], |row| row.get(0))?;
         Ok(found.first().copied().unwrap_or_default())
     }
@@ -67,9 +68,7 @@ impl Archive {
             let cycle = quota.cycle(now, zone)?;
             let sums = match cycles.entry((cycle.from, cycle.to)) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => {
-                    new.insert(self.by_account(cycle, now, zone)?)
-                }
+                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.billed(cycle, now, zone)?),
             };
             let used = quota.used(cycle, sums.get(&account).cloned().unwrap_or_default());
             standings.push(Standing { account, quota, source, cycle, used });
@@ -104,7 +103,7 @@ impl Archive {
         Ok((account, quota))
     }
 
-    fn by_account(
+    fn billed(
         &self,
         cycle: Range,
         now: Timestamp,
@@ -112,8 +111,8 @@ impl Archive {
     ) -> Result<BTreeMap<String, Vec<Sum<Billed>>>, StoreError> {
         let tier = tier(&[cycle.from, cycle.to], now, zone)?;
         let mut sums = BTreeMap::<String, Vec<_>>::new();
-        for sum in self.by_holder_and_scope(&Selection { tier, range: cycle, accounts: None })? {
-            if let HolderName::Container { account, .. } = &sum.of.0 {
+        for sum in self.by_account_and_scope(&Selection { tier, range: cycle, accounts: None })? {
+            if let HolderName::Account { account } = &sum.of.0 {
                 sums.entry(account.clone()).or_default().push(sum);
             }
         }

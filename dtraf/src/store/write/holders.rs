@@ -1,5 +1,7 @@
 //! Containers and accounts, and what was true of them when.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Writing, ns};
@@ -20,11 +22,11 @@ impl Writing<'_> {
             self.known.holders.remove(id);
         }
         if batch.complete {
-            let named: Vec<ContainerId> = batch.containers.iter().map(|described| described.id).collect();
-            for holder in self.described_holders()? {
-                let id = holder.1;
-                if !named.iter().any(|named| named.as_bytes()[..] == id[..]) {
-                    self.end_attributes(holder.0)?;
+            let named: BTreeSet<[u8; 32]> =
+                batch.containers.iter().map(|described| *described.id.as_bytes()).collect();
+            for (holder, id) in self.present_holders()? {
+                if !named.contains(&id) {
+                    self.end_attributes(holder)?;
                 }
             }
         }
@@ -41,7 +43,9 @@ impl Writing<'_> {
         } else {
             // A meter that ended before anything else was heard of its container.
             let key = AccountKey::of_name(&id.to_short());
-            self.container(&Described { id, name: id.to_short(), key, circumstances: None })?
+            let holder = self.container(&Described { id, name: id.to_short(), key, circumstances: None })?;
+            self.set_gone(holder)?;
+            holder
         };
         self.known.holders.insert(id, holder);
         Ok(holder)
@@ -54,12 +58,12 @@ impl Writing<'_> {
             .optional()
     }
 
-    /// Containers that something is said of to be true now.
-    fn described_holders(&self) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    /// Returns the containers that are there, as far as the ledger knows.
+    fn present_holders(&self) -> rusqlite::Result<Vec<(i64, [u8; 32])>> {
         self.transaction
             .prepare_cached(
-                "SELECT DISTINCT holder.id, container FROM attribute JOIN holder ON holder.id = holder WHERE until_ns IS NULL \
-                 AND container IS NOT NULL",
+                "SELECT holder.id, container FROM attribute JOIN holder ON holder.id = holder WHERE kind = 'name' AND until_ns IS \
+                 NULL AND container IS NOT NULL",
             )?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect()
@@ -98,6 +102,9 @@ impl Writing<'_> {
                 holder
             }
         };
+        self.transaction
+            .prepare_cached("UPDATE holder SET gone_ns = NULL WHERE id = ? AND gone_ns IS NOT NULL")?
+            .execute([holder])?;
         self.known.holders.insert(described.id, holder);
         Ok(holder)
     }
@@ -126,11 +133,11 @@ impl Writing<'_> {
         if account == heir {
             return Ok(());
         }
-        let holders: i64 = self
+        let has_holder: bool = self
             .transaction
-            .prepare_cached("SELECT count(*) FROM holder WHERE account = ?")?
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM holder WHERE account = ?)")?
             .query_row([account], |row| row.get(0))?;
-        if holders == 0 {
+        if !has_holder {
             self.transaction.execute("UPDATE baseline SET account = ? WHERE account = ?", [heir, account])?;
             self.transaction.execute("DELETE FROM account_key WHERE account = ?", [account])?;
             self.transaction.execute("DELETE FROM account WHERE id = ?", [account])?;
@@ -175,8 +182,45 @@ impl Writing<'_> {
     fn end_attributes(&self, holder: i64) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("UPDATE attribute SET until_ns = ? WHERE holder = ? AND until_ns IS NULL")?
+            .execute([ns(self.at), holder])?;
+        self.set_gone(holder)
+    }
+
+    pub(super) fn set_gone(&self, holder: i64) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE holder SET gone_ns = ?1 WHERE id = ?2 AND gone_ns IS NULL")?
             .execute([ns(self.at), holder])
             .map(drop)
+    }
+
+    /// Returns the holder whose rows in `traffic` a holder's amounts are added to: the one that stands for its account, once it is
+    /// certain which that is.
+    pub(super) fn books_of(&self, holder: i64) -> rusqlite::Result<i64> {
+        let account: Option<i64> = self
+            .transaction
+            .prepare_cached("SELECT account FROM holder WHERE id = ? AND described")?
+            .query_row([holder], |row| row.get(0))
+            .optional()?
+            .flatten();
+        account.map_or(Ok(holder), |account| self.holder_of_account(account))
+    }
+
+    /// Returns the holder that stands for an account.
+    pub(super) fn holder_of_account(&self, account: i64) -> rusqlite::Result<i64> {
+        let found = self
+            .transaction
+            .prepare_cached(
+                "SELECT id FROM holder WHERE account = ? AND container IS NULL AND folded IS NULL ORDER BY id LIMIT 1",
+            )?
+            .query_row([account], |row| row.get(0))
+            .optional()?;
+        match found {
+            Some(holder) => Ok(holder),
+            None => self
+                .transaction
+                .prepare_cached("INSERT INTO holder (account, described) VALUES (?, 1)")?
+                .insert([account]),
+        }
     }
 
     /// For one meter, until it is known whose it is.
@@ -187,7 +231,9 @@ impl Writing<'_> {
 
     pub(super) fn is_placeholder(&self, holder: i64) -> rusqlite::Result<bool> {
         self.transaction
-            .prepare_cached("SELECT container IS NULL AND reason IS NULL FROM holder WHERE id = ?")?
+            .prepare_cached(
+                "SELECT container IS NULL AND account IS NULL AND reason IS NULL FROM holder WHERE id = ?",
+            )?
             .query_row([holder], |row| row.get(0))
     }
 
