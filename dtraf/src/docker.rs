@@ -34,13 +34,15 @@ use crate::links::Links;
 pub(crate) use self::catalogue::Catalogue;
 pub(crate) use self::connected::{Connected, Member};
 pub(crate) use self::error::{DockerError, Operation};
-pub(crate) use self::events::{Action, ContainerEvent, DockerEvent};
+pub(crate) use self::events::{Action, ContainerEvent, DockerEvent, EndpointChange};
 pub(crate) use self::setup::{Firewall, Rights, Setup, UserlandProxy};
 
 /// Where Docker listens when nobody says otherwise.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// An engine that starts hundreds of containers at once is slow, but not that slow.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Earlier events are a help, and nothing waits long for them.
+const PAST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to an engine. Clones share it.
 #[derive(Clone, Debug)]
@@ -115,6 +117,21 @@ impl Docker {
     /// Subscribes to what happens to containers and networks, for as long as the receiver lives.
     pub(crate) fn events(&self) -> mpsc::Receiver<DockerEvent> {
         events::subscribe(self.api.clone())
+    }
+
+    /// Returns what happened to containers lately, oldest first. Nothing where the engine does not say.
+    pub(crate) async fn past_events(&self) -> Vec<ContainerEvent> {
+        match tokio::time::timeout(PAST_TIMEOUT, events::past(&self.api)).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => {
+                log::warn!("cannot read earlier events of containers: {}", error::chain(&error));
+                Vec::new()
+            }
+            Err(_) => {
+                log::warn!("cannot read earlier events of containers: no end after {PAST_TIMEOUT:?}");
+                Vec::new()
+            }
+        }
     }
 
     /// One container as it is now; `None` when there is none.

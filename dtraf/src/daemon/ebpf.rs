@@ -121,7 +121,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     let mut catalogue = Catalogue::new(docker.clone());
     // Bridges are known by their networks; containers are listed once all are attached to.
     let inventory = Inventory { containers: BTreeMap::new(), networks: docker.networks().await? };
-    let (desk, answers) = Desk::open(docker);
+    let (desk, answers) = Desk::open(docker.clone());
     let (served, listening) = Served::new().context("start to look for listening sockets")?;
     let (survey, surveyed) = Survey::new();
     let mut daemon = Daemon {
@@ -145,6 +145,8 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         chores: 0,
     };
     daemon.take_stock(&mut catalogue).await?;
+    // Before the first batch: containers that ended while no dtraf ran are known to the kernel by name only.
+    docker.past_events().await.iter().for_each(|event| daemon.keeper.hear(event));
     // All are attached to before a slow disk is waited for.
     if let Some(resumed) = daemon.keeper.opened().await? {
         daemon.keeper.begin(resumed);

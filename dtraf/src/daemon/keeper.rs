@@ -16,11 +16,12 @@ use self::calendar::Watch;
 use self::disk::{Answer, Request};
 use crate::accounting::history::journal::{Journal, RawCounter, Resumed};
 use crate::accounting::identity::Timestamp;
-use crate::accounting::inventory::Inventory;
+use crate::accounting::inventory::{Container, Inventory};
 use crate::accounting::kept::Kept;
 use crate::accounting::ledger::{Entry, Ledger};
 use crate::accounting::snapshot::{MeterId, MeterReading};
 use crate::clock;
+use crate::docker::{Action, Connected, ContainerEvent};
 use crate::store::{Epoch, StoreError};
 
 /// How long a beginning waits for the disk.
@@ -235,6 +236,29 @@ impl Keeper {
                     trouble.text
                 );
             }
+        }
+    }
+
+    /// Keeps what an event says of a container for the batch that books it.
+    pub(super) fn hear(&mut self, event: &ContainerEvent) {
+        let known = self.journal.known();
+        known.announce(event.id, &event.name, (&event.image, &event.labels), event.at);
+        if event.action == Action::Removed {
+            known.remove(event.id, event.at);
+        }
+    }
+
+    /// Keeps what an inspection or a list says of a container.
+    pub(super) fn observe(&mut self, container: &Container) {
+        self.journal.known().observe(container, clock::now());
+    }
+
+    /// Keeps which containers have which addresses on a network.
+    pub(super) fn connect(&mut self, connected: &Connected) {
+        let now = clock::now();
+        for (id, member) in &connected.containers {
+            let addresses = member.addresses.iter().map(ToString::to_string);
+            self.journal.known().connect(*id, &member.name, &connected.network, addresses, now);
         }
     }
 

@@ -140,7 +140,7 @@ pub(super) fn endpoints_of(networks: HashMap<String, EndpointSettings>) -> Vec<E
 }
 
 /// `02:42:ac:11:00:02`, first octet in bits 40..48.
-fn mac(text: &str) -> Option<u64> {
+pub(super) fn mac(text: &str) -> Option<u64> {
     let mut octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16));
     let mac = octets.by_ref().take(6).try_fold(0, |mac, octet| Some(mac << 8 | u64::from(octet.ok()?)))?;
     (octets.next().is_none() && text.len() == 17).then_some(mac)

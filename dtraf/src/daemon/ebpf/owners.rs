@@ -26,17 +26,23 @@ impl Daemon {
     pub(super) async fn on_docker(&mut self, event: DockerEvent) -> anyhow::Result<()> {
         match event {
             DockerEvent::Container(event) => self.on_container(event)?,
-            DockerEvent::EndpointsChanged { container, .. } => {
+            DockerEvent::EndpointsChanged { container, network, .. } => {
+                // While the container starts, Docker answers questions about the network only.
+                self.desk.connected(network);
                 self.touched.insert(container);
                 self.desk.inspect(container);
             }
             DockerEvent::NetworksChanged => self.desk.list(),
-            DockerEvent::Lost => self.reconcile().await?,
+            DockerEvent::Lost => {
+                self.desk.past();
+                self.reconcile().await?;
+            }
         }
         Ok(())
     }
 
     fn on_container(&mut self, event: ContainerEvent) -> anyhow::Result<()> {
+        self.keeper.hear(&event);
         let ContainerEvent { id, action, name, .. } = event;
         match action {
             Action::Created | Action::Started => {
@@ -63,6 +69,7 @@ impl Daemon {
             Answer::Listed(inventory) => {
                 let networks_changed = inventory.networks != self.inventory.networks;
                 self.inventory = inventory;
+                self.inventory.containers.values().for_each(|container| self.keeper.observe(container));
                 if networks_changed {
                     self.bridges.networks_changed();
                     self.refresh_scopes().await?;
@@ -78,6 +85,7 @@ impl Daemon {
                 }
             }
             Answer::Inspected(id, ticket, Some(container)) => {
+                self.keeper.observe(&container);
                 // Whatever has become of the container since, the interface in its namespace was its.
                 self.name_by_namespace(&container)?;
                 // Its namespace is known, or it has none with an interface of its own.
@@ -96,8 +104,8 @@ impl Daemon {
             Answer::Failed(id, ticket) => {
                 self.desk.is_latest(id, ticket);
             }
-            // Links tell of them sooner.
-            Answer::Connected(_) => {}
+            Answer::Connected(connected) => self.keeper.connect(&connected),
+            Answer::Past(events) => events.iter().for_each(|event| self.keeper.hear(event)),
         }
         self.resolve().await
     }
