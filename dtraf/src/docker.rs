@@ -167,7 +167,7 @@ impl Docker {
 
     async fn describe(&self, name: &str) -> Result<Option<container::Described>, DockerError> {
         match self.api.inspect_container(name, None).await {
-            Ok(answer) => Ok(container::describe(answer)),
+            Ok(answer) => Ok(container::describe(answer, self.engine.product)),
             Err(error) if error::is_absence(&error) => Ok(None),
             Err(source) => Err(self.failed(Operation::Inspect(name.to_owned()), source)),
         }

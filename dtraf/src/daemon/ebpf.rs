@@ -1,7 +1,9 @@
 //! Counting by eBPF programs: one owner of all state, one loop over everything that can happen.
 
 mod bridges;
+mod evidence;
 mod housekeeping;
+mod identification;
 mod owners;
 mod served;
 mod survey;
@@ -17,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Interval;
 
 use self::bridges::Bridges;
-use self::owners::Unknown;
+use self::identification::{Departed, Heard, PeerMac};
 use self::served::Served;
 use self::survey::{Survey, Surveyed};
 use self::veths::Veths;
@@ -26,7 +28,7 @@ use super::display::Display;
 use super::keeper::{Keeper, Turn};
 use super::signals::Signals;
 use super::{Host, ticks};
-use crate::accounting::attribution::{Placement, attribute};
+use crate::accounting::attribution::attribute;
 use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
@@ -62,15 +64,15 @@ struct Daemon {
     veths: Veths,
     bridges: Bridges,
     served: Served,
-    unknown: Unknown,
+    heard: Heard,
     /// Containers that something happened to since the last listing.
     touched: BTreeSet<ContainerId>,
     sightings: Sightings,
     survey: Survey,
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Instant>,
-    /// Where the interface of such a slot had led.
-    departed: BTreeMap<Slot, Placement>,
+    /// The interface of such a slot.
+    departed: BTreeMap<Slot, Departed>,
     user_scopes: Vec<(IpNet, Scope)>,
     trace: Option<Trace>,
     /// How often the chores were done.
@@ -89,6 +91,7 @@ enum Event {
     /// All that have come to be known together.
     Links(Vec<LinkEvent>),
     Surveyed(Surveyed),
+    PeerMac(PeerMac),
     Docker(DockerEvent),
     Answer(Answer),
     Listening(Vec<served::Found>),
@@ -124,6 +127,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     let (desk, answers) = Desk::open(docker.clone());
     let (served, listening) = Served::new().context("start to look for listening sockets")?;
     let (survey, surveyed) = Survey::new();
+    let (heard, macs) = Heard::new();
     let mut daemon = Daemon {
         counting,
         links,
@@ -134,7 +138,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         veths: Veths::default(),
         bridges: Bridges::default(),
         served,
-        unknown: Unknown::default(),
+        heard,
         touched: BTreeSet::new(),
         sightings: Sightings::default(),
         survey,
@@ -171,6 +175,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
                 answers,
                 listening,
                 surveyed,
+                macs,
                 traced: daemon.trace.is_some(),
             };
             daemon.serve(sources, &mut signals, &mut display).await?;
@@ -212,6 +217,10 @@ impl Daemon {
                 Event::Chores => display.during(self.chores()).await,
                 Event::Links(events) => self.on_links(events).await,
                 Event::Surveyed(surveyed) => self.on_surveyed(surveyed).await,
+                Event::PeerMac(mac) => {
+                    self.on_mac(mac);
+                    Ok(())
+                }
                 Event::Docker(event) => self.on_docker(event).await,
                 Event::Answer(answer) => self.on_answer(answer).await,
                 Event::Listening(found) => self.on_listening(found),
@@ -228,6 +237,7 @@ impl Daemon {
                 Event::View(event) => match display.take(event)? {
                     Reader::Present => Ok(()),
                     Reader::Gone => {
+                        self.identify()?;
                         self.read_settled().await?;
                         break;
                     }
@@ -244,6 +254,7 @@ impl Daemon {
                     self.free_slots()
                 }
                 Event::Quit => {
+                    self.identify()?;
                     self.read_settled().await?;
                     self.show(display)?;
                     break;
@@ -307,6 +318,7 @@ struct Sources {
     answers: mpsc::UnboundedReceiver<Answer>,
     listening: mpsc::UnboundedReceiver<served::Found>,
     surveyed: mpsc::UnboundedReceiver<Surveyed>,
+    macs: mpsc::UnboundedReceiver<PeerMac>,
     traced: bool,
 }
 
@@ -328,6 +340,7 @@ impl Sources {
             // Of the others very many come at once when many containers start; who types waits for one at most.
             event = display.next() => Event::View(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
+            Some(mac) = self.macs.recv() => Event::PeerMac(mac),
             Some(surveyed) = self.surveyed.recv() => Event::Surveyed(surveyed),
             _ = self.ticks.tick() => Event::Tick,
             1.. = self.listening.recv_many(&mut found, FOUND_TOGETHER) => Event::Listening(found),

@@ -243,14 +243,23 @@ impl Keeper {
     pub(super) fn hear(&mut self, event: &ContainerEvent) {
         let known = self.journal.known();
         known.announce(event.id, &event.name, (&event.image, &event.labels), event.at);
-        if event.action == Action::Removed {
-            known.remove(event.id, event.at);
+        match event.action {
+            Action::Died => known.stop(event.id, event.at),
+            Action::Removed => known.remove(event.id, event.at),
+            Action::Created | Action::Started | Action::Renamed => {}
         }
     }
 
-    /// Keeps what an inspection or a list says of a container.
+    /// Keeps what a list says of a container, or an inspection that is the last one asked for.
     pub(super) fn observe(&mut self, container: &Container) {
         self.journal.known().observe(container, clock::now());
+    }
+
+    /// Keeps what an earlier inspection says of a container, unless that is removed and booked by now.
+    pub(super) fn observe_late(&mut self, container: &Container) {
+        if self.journal.known().is_known(container.id) {
+            self.observe(container);
+        }
     }
 
     /// Keeps which containers have which addresses on a network.

@@ -33,6 +33,7 @@ pub(crate) enum DockerEvent {
         container: ContainerId,
         network: String,
         change: EndpointChange,
+        at: Timestamp,
     },
     /// A network was made or removed: list them.
     NetworksChanged,
@@ -172,6 +173,7 @@ fn read(event: EventMessage) -> Option<DockerEvent> {
                 } else {
                     EndpointChange::Disconnected
                 },
+                at,
             }),
             "create" | "destroy" | "remove" | "update" => Some(DockerEvent::NetworksChanged),
             _ => None,

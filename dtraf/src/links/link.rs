@@ -13,6 +13,8 @@ pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) kind: LinkKind,
     pub(crate) up: bool,
+    /// Both ends are up.
+    pub(crate) carrier: bool,
     /// The bridge it is a port of.
     pub(crate) master: Option<IfIndex>,
     /// Where the other end is, when it is in another network namespace.
@@ -68,6 +70,7 @@ impl Link {
             name: String::new(),
             kind: LinkKind::Other,
             up: message.header.flags.contains(LinkFlags::Up),
+            carrier: message.header.flags.contains(LinkFlags::LowerUp),
             master: None,
             peer_netns: None,
             peer_index: None,

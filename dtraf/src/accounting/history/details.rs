@@ -11,7 +11,7 @@ use super::account::{AccountKey, LABELS, project};
 use super::journal::{AddressPeriod, Circumstances, Described};
 use crate::accounting::bill::label::TermLabel;
 use crate::accounting::identity::{ContainerId, Timestamp};
-use crate::accounting::inventory::Container;
+use crate::accounting::inventory::{Container, ContainerState};
 
 /// Characters that are kept of a label's value.
 const LONGEST_LABEL: usize = 500;
@@ -20,6 +20,8 @@ const LONGEST_LABEL: usize = 500;
 const MOST_REMOVED: usize = 20_000;
 /// Silence after which a container that Docker does not list is taken for removed: its event was lost.
 const SILENCE: Duration = Duration::from_mins(2);
+/// Age of an address that an answer must know of which may be older than the address.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// Everything that was told of containers since they were last booked.
 #[derive(Debug, Default)]
@@ -41,8 +43,8 @@ struct Details {
     until: Option<Timestamp>,
 }
 
-/// Image and labels, which never change.
-#[derive(Debug, PartialEq, Eq)]
+/// Image and labels.
+#[derive(Debug, Default)]
 struct Told {
     image: String,
     labels: BTreeMap<String, String>,
@@ -68,8 +70,13 @@ impl Details {
     }
 
     fn tell(&mut self, image: &str, labels: &BTreeMap<String, String>) {
-        if self.told.is_none() {
-            self.told = Some(Told { image: image.to_owned(), labels: used(labels) });
+        let told = self.told.get_or_insert_with(Told::default);
+        if told.image.is_empty() {
+            image.clone_into(&mut told.image);
+        }
+        // Labels never change, but an engine's events may leave some out.
+        for (name, value) in used(labels) {
+            told.labels.entry(name.to_owned()).or_insert_with(|| value.chars().take(LONGEST_LABEL).collect());
         }
     }
 
@@ -79,6 +86,16 @@ impl Details {
         let period = period.or_insert(Period { since: at, until: ended });
         if ended.is_none() {
             period.until = None;
+        }
+    }
+
+    /// Ends addresses of that age that a container no longer has.
+    fn end_addresses(&mut self, container: &Container, at: Timestamp, age: Duration) {
+        let has: BTreeSet<_> = addresses(container).collect();
+        for ((network, address), period) in &mut self.addresses {
+            if at.since(period.since) >= age && !has.contains(&(network.as_str(), address.clone())) {
+                period.until.get_or_insert(at);
+            }
         }
     }
 
@@ -139,22 +156,30 @@ impl KnownContainers {
         }
     }
 
-    /// Takes an inspection or a row of a list. Addresses that it does not name are no longer the container's.
+    /// Takes an inspection or a row of a list. Addresses that it does not name are no longer the container's. One that does not
+    /// run yet may have been given addresses since.
     pub(crate) fn observe(&mut self, container: &Container, at: Timestamp) {
-        let details = self.containers.entry(container.id).or_insert_with(|| Details::new(&container.name, at));
+        let details = self.details(container, at);
+        for (network, address) in addresses(container) {
+            details.take_address(network, address, at);
+        }
+        let age = if container.state == ContainerState::Running { Duration::ZERO } else { SETTLED };
+        details.end_addresses(container, at, age);
+    }
+
+    fn details(&mut self, container: &Container, at: Timestamp) -> &mut Details {
+        let details =
+            self.containers.entry(container.id).or_insert_with(|| Details::new(&container.name, at));
         details.heard_at = details.heard_at.max(at);
         details.name.clone_from(&container.name);
         details.tell(&container.image, &container.labels);
-        let mut had = BTreeSet::new();
-        for endpoint in &container.endpoints {
-            for address in &endpoint.addresses {
-                let address = address.to_string();
-                details.take_address(&endpoint.network, address.clone(), at);
-                had.insert((endpoint.network.as_str(), address));
-            }
-        }
-        for ((network, address), period) in &mut details.addresses {
-            if !had.contains(&(network.as_str(), address.clone())) {
+        details
+    }
+
+    /// Notes that a container's process has ended, and its network with it.
+    pub(crate) fn stop(&mut self, id: ContainerId, at: Timestamp) {
+        if let Some(details) = self.containers.get_mut(&id) {
+            for period in details.addresses.values_mut().filter(|period| period.since <= at) {
                 period.until.get_or_insert(at);
             }
         }
@@ -168,11 +193,16 @@ impl KnownContainers {
         for period in details.addresses.values_mut() {
             period.until.get_or_insert(until);
         }
-        let removed = || self.containers.iter().filter_map(|(id, details)| Some((details.until?, *id)));
-        if removed().count() > MOST_REMOVED
-            && let Some((_, first)) = removed().min()
-        {
-            self.containers.remove(&first);
+        if self.containers.len() > MOST_REMOVED {
+            self.forget_first_removed();
+        }
+    }
+
+    fn forget_first_removed(&mut self) {
+        let removed = self.containers.iter().filter_map(|(id, details)| Some((details.until?, *id)));
+        let removed: BTreeSet<_> = removed.collect();
+        if let (true, Some((_, first))) = (removed.len() > MOST_REMOVED, removed.first()) {
+            self.containers.remove(first);
         }
     }
 
@@ -180,10 +210,14 @@ impl KnownContainers {
     /// only heard of, after a silence: the event of their removal was lost.
     pub(super) fn list(&mut self, containers: &BTreeMap<ContainerId, Container>, at: Timestamp) {
         for container in containers.values() {
-            if let Some(details) = self.containers.get_mut(&container.id) {
-                details.until = None;
+            let details = self.details(container, at);
+            details.until = None;
+            // What Docker is known to have may be older than what was heard of the container since.
+            for (network, address) in addresses(container) {
+                let period = Period { since: at, until: None };
+                details.addresses.entry((network.to_owned(), address)).or_insert(period);
             }
-            self.observe(container, at);
+            details.end_addresses(container, at, SETTLED);
         }
         let mut removed = Vec::new();
         for (id, details) in &mut self.containers {
@@ -232,6 +266,10 @@ impl KnownContainers {
         }
     }
 
+    pub(crate) fn is_known(&self, id: ContainerId) -> bool {
+        self.containers.contains_key(&id)
+    }
+
     pub(super) fn forget(&mut self, id: ContainerId) {
         self.containers.remove(&id);
     }
@@ -242,14 +280,16 @@ impl KnownContainers {
     }
 }
 
-/// The labels that dtraf uses, cut to a length that is kept.
-fn used(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn addresses(container: &Container) -> impl Iterator<Item = (&str, String)> {
+    container.endpoints.iter().flat_map(|endpoint| {
+        endpoint.addresses.iter().map(|address| (endpoint.network.as_str(), address.to_string()))
+    })
+}
+
+/// The labels that dtraf uses.
+fn used(labels: &BTreeMap<String, String>) -> impl Iterator<Item = (&'static str, &String)> {
     let names = LABELS.into_iter().chain(TermLabel::ALL.map(TermLabel::name));
-    let kept = names.filter_map(|name| {
-        let value = labels.get(name)?;
-        Some((name.to_owned(), value.chars().take(LONGEST_LABEL).collect()))
-    });
-    kept.collect()
+    names.filter_map(|name| Some((name, labels.get(name)?)))
 }
 
 #[cfg(test)]

@@ -56,7 +56,11 @@ impl Daemon {
             }
             Answer::Inspected(id, ticket, Some(container)) => {
                 let is_latest = self.desk.is_latest(id, ticket);
-                self.keeper.observe(&container);
+                if is_latest {
+                    self.keeper.observe(&container);
+                } else {
+                    self.keeper.observe_late(&container);
+                }
                 self.learn(*container, is_latest);
             }
             Answer::Inspected(id, ticket, None) => {
@@ -112,7 +116,9 @@ fn set_addresses(container: &mut Container, network: &str, member: &Member) {
     let addresses = member.addresses.clone();
     match container.endpoints.iter_mut().find(|endpoint| endpoint.network == network) {
         Some(endpoint) => endpoint.addresses = addresses,
-        None => container.endpoints.push(Endpoint { network: network.to_owned(), addresses, mac: member.mac }),
+        None => {
+            container.endpoints.push(Endpoint { network: network.to_owned(), addresses, mac: member.mac });
+        }
     }
 }
 

@@ -199,7 +199,14 @@ impl Writing<'_> {
         for attribute in now.iter().filter(|attribute| !was_there(attribute)) {
             let Attribute { kind, value, network, since, until } = attribute;
             let (since, until) = (self.moment(*since), until.map(|until| self.moment(until)));
-            insert.execute(params![holder, kind, value, network, since, until.map(|until| until.max(since))])?;
+            insert.execute(params![
+                holder,
+                kind,
+                value,
+                network,
+                since,
+                until.map(|until| until.max(since))
+            ])?;
         }
         Ok(())
     }

@@ -38,6 +38,18 @@ fn name_alone_decides_until_labels_are_told() {
 }
 
 #[test]
+fn labels_that_an_event_leaves_out_come_with_the_inspection() {
+    let mut known = KnownContainers::default();
+    known.announce(id(1), "web", ("", &BTreeMap::new()), at(1));
+    known.observe(&Container { labels: acme(), ..container(1, "web") }, at(2));
+    let described = known.describe(id(1)).unwrap();
+    assert_eq!(
+        (described.key.as_str(), described.circumstances.unwrap().image.as_str()),
+        ("acme", "busybox")
+    );
+}
+
+#[test]
 fn replayed_events_do_not_bring_an_old_name_back() {
     let mut known = KnownContainers::default();
     known.announce(id(1), "new", ("busybox", &acme()), at(5));
@@ -87,8 +99,28 @@ fn container_is_removed_when_docker_has_it_no_more_or_is_silent_about_it() {
 fn stopped_container_has_no_address() {
     let mut known = KnownContainers::default();
     known.observe(&container(1, "web"), at(1));
-    known.observe(&Container { endpoints: Vec::new(), ..stopped(container(1, "web")) }, at(2));
+    known.stop(id(1), at(2));
+    let bare = Container { endpoints: Vec::new(), ..stopped(container(1, "web")) };
+    known.observe(&bare, at(3));
     assert_eq!(known.describe(id(1)).unwrap().addresses(), [period("172.17.0.1", 1, Some(2))]);
+    // The event of its end was lost.
+    known.observe(&container(1, "web"), at(20));
+    known.observe(&bare, at(30));
+    assert_eq!(known.describe(id(1)).unwrap().addresses(), [period("172.17.0.1", 1, Some(30))]);
+}
+
+#[test]
+fn answer_from_before_a_container_got_its_address_does_not_end_it() {
+    let mut known = KnownContainers::default();
+    let created = Container { endpoints: Vec::new(), ..stopped(container(1, "web")) };
+    known.connect(id(1), "web", "bridge", ["172.17.0.1".to_owned()], at(5));
+    known.observe(&created, at(6));
+    known.list(&inventory([created]).containers, at(7));
+    assert_eq!(known.describe(id(1)).unwrap().addresses(), [period("172.17.0.1", 5, None)]);
+    // Nor does what was known from before its end give it back.
+    known.stop(id(1), at(8));
+    known.list(&inventory([container(1, "web")]).containers, at(9));
+    assert_eq!(known.describe(id(1)).unwrap().addresses(), [period("172.17.0.1", 5, Some(8))]);
 }
 
 #[test]
