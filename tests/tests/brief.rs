@@ -3,7 +3,6 @@
 #![expect(clippy::tests_outside_test_module, reason = "this whole file is one")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -61,7 +60,8 @@ impl<'a> Witness<'a> {
         let text = self.0.host().run("iptables-save", &["-c", "-t", "mangle"])?;
         let count = |side: &str| -> Result<(u64, u64)> {
             let rule = format!("-A FORWARD {side} {}/32", peer(seconds));
-            let line = text.lines().find(|line| line.ends_with(&rule)).with_context(|| format!("find {rule}"))?;
+            let line =
+                text.lines().find(|line| line.ends_with(&rule)).with_context(|| format!("find {rule}"))?;
             let counts = line.split(['[', ']']).nth(1).and_then(|counts| counts.split_once(':'));
             let (packets, bytes) = counts.with_context(|| format!("counts in {line}"))?;
             Ok((bytes.parse()?, packets.parse()?))
@@ -81,28 +81,23 @@ impl<'a> Witness<'a> {
 
 /// Runs containers of all lifetimes, and returns each one's lifetime and address as it has printed them.
 fn run_all(lab: &Shared, count: usize) -> Result<Vec<(u8, String)>> {
-    let mut script = String::new();
-    for number in 0..count {
-        for seconds in LIFETIMES {
-            let labels = if number % 2 == 0 {
-                format!("--label 'dtraf.account={}'", accounts(seconds)[0])
-            } else {
-                format!(
-                    "--label com.docker.compose.project=shop --label com.docker.compose.service=life{seconds}"
-                )
-            };
-            let (peer, size) = (peer(seconds), number);
-            writeln!(
-                script,
-                "docker run --rm --label dtraf.quota=1GB {labels} dtraf-lab:latest sh -c 'ping -c 1 -W 5 -s {size} {peer} \
-                 >/dev/null; echo {seconds} $(hostname -i); exec sleep {seconds}' &\n\
-                 while [ $(jobs -r | wc -l) -ge {TOGETHER} ]; do sleep 0.05; done"
-            )?;
-        }
-    }
-    script.push_str("wait\n");
+    let lifetimes = LIFETIMES.map(|seconds| seconds.to_string()).join(" ");
+    let script = format!(
+        "for number in $(seq {count}); do for seconds in {lifetimes}; do
+            if [ $((number % 2)) = 0 ]; then
+                set -- --label \"dtraf.account=customer $seconds\"
+            else
+                set -- --label com.docker.compose.project=shop --label com.docker.compose.service=life$seconds
+            fi
+            docker run --rm --label dtraf.quota=1GB \"$@\" dtraf-lab:latest sh -c \"
+                ping -c 1 -W 5 -s $number 198.51.100.$((10 + seconds)) >/dev/null
+                echo $seconds \\$(hostname -i)
+                exec sleep $seconds\" &
+            while [ $(jobs -r | wc -l) -ge {TOGETHER} ]; do sleep 0.05; done
+        done; done; wait"
+    );
     let mut shell = lab.host().spawn("bash", &["-c", &script])?;
-    let ended = shell.end(Duration::from_mins(9))?.success()?;
+    let ended = shell.end(Duration::from_mins(25))?.success()?;
     let line = |line: &String| -> Result<(u8, String)> {
         let (seconds, address) = line.split_once(' ').with_context(|| format!("{line:?}"))?;
         Ok((seconds.parse()?, address.trim().to_owned()))
@@ -164,7 +159,10 @@ fn billed_by_label(backend: &str) -> Result<()> {
         let told = format!("SELECT count(DISTINCT holder) FROM attribute WHERE kind = '{kind}'");
         assert_eq!(ledger.number(&told)?, all, "{kind}");
     }
-    assert_eq!(ledger.number("SELECT count(DISTINCT holder) FROM attribute WHERE kind = 'project'")?, all / 2);
+    assert_eq!(
+        ledger.number("SELECT count(DISTINCT holder) FROM attribute WHERE kind = 'project'")?,
+        all / 2
+    );
     knows_every_address(&dtraf, &db, had)?;
     println!("{backend}: {all} containers, (IP bytes, packets) transmitted and received: {total:?}");
     witness.remove()?;
@@ -178,10 +176,18 @@ fn knows_every_address(dtraf: &Dtraf<'_>, db: &str, had: Vec<(u8, String)>) -> R
         *expected.entry(address).or_default().entry(seconds).or_default() += 1;
     }
     for (address, lifetimes) in expected {
-        let answer: Value = serde_json::from_str(&dtraf.run(&["account", "who", &address, db, "--format=json"])?)?;
+        let answer: Value = serde_json::from_str(&dtraf.run(&[
+            "account",
+            "who",
+            &address,
+            db,
+            "--at=today",
+            "--format=json",
+        ])?)?;
         let tenants = answer["tenants"].as_array().with_context(|| format!("tenants in {answer}"))?;
         for (seconds, count) in lifetimes {
-            let is_its = |tenant: &&Value| accounts(seconds).iter().any(|account| tenant["account"] == **account);
+            let is_its =
+                |tenant: &&Value| accounts(seconds).iter().any(|account| tenant["account"] == **account);
             assert_eq!(tenants.iter().filter(is_its).count(), count, "{address}, {seconds} s: {answer}");
         }
     }
