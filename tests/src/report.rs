@@ -48,7 +48,8 @@ pub struct Shortfall {
 pub struct ContainerReport {
     pub id: String,
     pub name: String,
-    pub state: String,
+    /// `None` where Docker did not answer.
+    pub state: Option<String>,
     pub networks: Vec<String>,
     pub coverage: Coverage,
     /// All null where nothing is counted; [`Self::figures`] demands them.

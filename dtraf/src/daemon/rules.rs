@@ -92,6 +92,8 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
     let events = docker.events();
     let mut catalogue = Catalogue::new(docker.clone());
     let inventory = catalogue.list().await?;
+    // Before the first batch: rules of containers that ended while no dtraf ran name an id only.
+    docker.past_events().await.iter().for_each(|event| keeper.hear(event));
     let (mut desk, answers) = Desk::open(docker);
     desk.hand(catalogue);
     let mut daemon = Daemon {

@@ -1,4 +1,5 @@
 mod accounts;
+mod brief;
 mod cards;
 mod faults;
 mod fold;

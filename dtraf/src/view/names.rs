@@ -72,11 +72,13 @@ pub(crate) fn life(life: Life) -> &'static str {
     }
 }
 
-pub(crate) fn state(state: RowState) -> &'static str {
+/// `None` where it is not known.
+pub(crate) fn state(state: RowState) -> Option<&'static str> {
     match state {
-        RowState::Running => "running",
-        RowState::Stopped => "stopped",
-        RowState::Removed => "removed",
+        RowState::Running => Some("running"),
+        RowState::Stopped => Some("stopped"),
+        RowState::Unknown => None,
+        RowState::Removed => Some("removed"),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::source::ebpf::{Attachment, Registered};
 
 /// Between two rounds of chores.
 pub(super) const PACE: Duration = Duration::from_secs(1);
-/// Rounds between two looks at the host's addresses.
+/// Rounds between two looks at the host's addresses, whose notifications can be lost.
 const ADDRESSES: u64 = 10;
 /// Rounds between two listings: Docker's events can be lost without notice.
 const LISTING: u64 = 60;
@@ -29,7 +29,6 @@ impl Daemon {
     pub(super) async fn chores(&mut self) -> anyhow::Result<()> {
         self.chores += 1;
         if self.chores.is_multiple_of(LISTING) {
-            self.prune_unknown();
             self.reconcile().await?;
             let counted = self.counting.snapshot(clock::now());
             self.survey(&counted);
@@ -54,10 +53,12 @@ impl Daemon {
                 log::debug!("{folded} idle client ports share an entry now");
             }
         }
+        self.identify()?;
         self.read();
         self.free_slots()?;
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));
+        self.heard.prune(clock::now(), |id| containers.contains_key(id));
         self.served.keep(|id, pid| containers.get(id).is_some_and(|container| container.pid == Some(pid)));
         if let Some(trace) = &mut self.trace {
             trace.records.flush();

@@ -80,6 +80,7 @@ impl Daemon {
                 self.latecomers.ports.remove(&ifindex);
                 self.latecomers.bridges.remove(&ifindex);
             }
+            LinkEvent::Address(..) => {}
             LinkEvent::Overflow => self.latecomers.note_links(self.links.dump().await?),
         }
         Ok(())
@@ -157,6 +158,7 @@ mod tests {
             kind,
             up: true,
             mac: None,
+            carrier: true,
             master: master.map(index),
             peer_netns: peer_netns.map(NetnsId),
             peer_index: None,

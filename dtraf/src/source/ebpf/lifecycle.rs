@@ -22,7 +22,7 @@ use super::programs::Programs;
 use super::read::{orphans, snapshot, wait_for_programs};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{ContainerId, IfIndex, Slot, Timestamp};
-use crate::accounting::snapshot::{ContainerName, Life, Snapshot, TcHook};
+use crate::accounting::snapshot::{ContainerName, Life, MeterId, MeterReading, Snapshot, TcHook};
 use crate::links::Link;
 
 impl Counting {
@@ -211,6 +211,24 @@ impl Counting {
         Ok(Some(slot))
     }
 
+    /// Returns whether an interface of this number and name had a meter and is gone. The kernel numbers no other interface so until
+    /// it is booted again.
+    pub(crate) fn has_retired(&self, link: &Link) -> bool {
+        self.meters.iter().any(|(_, record)| is_retired_of(record, link))
+    }
+
+    /// Forgets the meter of an interface that was gone before a program could count there. What such an interface had carried is
+    /// not known any more: a meter that claims to would claim what an earlier meter of it has counted.
+    pub(crate) fn discard(&mut self, link: &Link, now: Timestamp) -> Result<(), EbpfError> {
+        let newest = self.meters.iter().filter(|(_, record)| is_retired_of(record, link));
+        let Some((slot, _)) = newest.max_by_key(|(_, record)| record.generation) else { return Ok(()) };
+        let snapshot = self.snapshot(now);
+        let is_its =
+            |reading: &&MeterReading| matches!(reading.meter.id, MeterId::Slot(its, _) if its == slot);
+        let counted = snapshot.meters.iter().find(is_its).map(MeterReading::total).unwrap_or_default();
+        if counted == PerDirection::default() { self.release(&[slot]) } else { Ok(()) }
+    }
+
     /// The kernel has taken the programs off before it told that the interface is gone: none counts for it any more.
     fn retire_slot(&mut self, slot: Slot) -> Result<(), EbpfError> {
         self.closed.remove(&slot);
@@ -357,4 +375,9 @@ impl Counting {
             .set(index, Plain(entry), 0)
             .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
     }
+}
+
+fn is_retired_of(record: &MeterRecord, link: &Link) -> bool {
+    let is_its = record.ifindex == link.ifindex.0.get() && interface_name(record) == link.name;
+    record.state == MeterRecord::STATE_RETIRED && is_its
 }

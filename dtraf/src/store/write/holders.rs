@@ -6,8 +6,30 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::{Writing, ns};
 use crate::accounting::history::account::AccountKey;
-use crate::accounting::history::journal::{Batch, Described};
-use crate::accounting::identity::ContainerId;
+use crate::accounting::history::journal::{AddressPeriod, Batch, Described};
+use crate::accounting::identity::{ContainerId, Timestamp};
+
+/// What is written of a container for a time.
+struct Attribute<'a> {
+    kind: &'a str,
+    value: &'a str,
+    /// Of an address; otherwise empty.
+    network: &'a str,
+    since: Timestamp,
+    /// `None` while it holds.
+    until: Option<Timestamp>,
+}
+
+impl<'a> Attribute<'a> {
+    fn address(period: &'a AddressPeriod) -> Self {
+        let AddressPeriod { network, address, since, until } = period;
+        Self { kind: "address", value: address, network, since: *since, until: *until }
+    }
+
+    fn is(&self, kind: &str, value: &str, network: &str) -> bool {
+        (self.kind, self.value, self.network) == (kind, value, network)
+    }
+}
 
 impl Writing<'_> {
     pub(super) fn describe(&mut self, batch: &Batch) -> rusqlite::Result<()> {
@@ -15,9 +37,9 @@ impl Writing<'_> {
             let holder = self.container(described)?;
             self.set_attributes(holder, described)?;
         }
-        for id in &batch.gone {
+        for (id, at) in &batch.gone {
             if let Some(holder) = self.find_holder(*id)? {
-                self.end_attributes(holder)?;
+                self.end_attributes(holder, *at)?;
             }
             self.known.holders.remove(id);
         }
@@ -26,7 +48,7 @@ impl Writing<'_> {
                 batch.containers.iter().map(|described| *described.id.as_bytes()).collect();
             for (holder, id) in self.present_holders()? {
                 if !named.contains(&id) {
-                    self.end_attributes(holder)?;
+                    self.end_attributes(holder, self.at)?;
                 }
             }
         }
@@ -43,8 +65,9 @@ impl Writing<'_> {
         } else {
             // A meter that ended before anything else was heard of its container.
             let key = AccountKey::of_name(&id.to_short());
-            let holder = self.container(&Described { id, name: id.to_short(), key, circumstances: None })?;
-            self.set_gone(holder)?;
+            let unknown = Described { id, name: id.to_short(), key, since: self.at, circumstances: None };
+            let holder = self.container(&unknown)?;
+            self.set_gone(holder, self.at)?;
             holder
         };
         self.known.holders.insert(id, holder);
@@ -94,6 +117,8 @@ impl Writing<'_> {
                 self.remove_account_without_holder(account, right)?;
                 holder
             }
+            // Its name did not decide on the account, and leads nobody there.
+            Some((holder, _, true)) if !is_described => holder,
             Some((holder, account, _)) => {
                 // Renamed: whoever has the new name later goes on with this account, unless it is another's.
                 self.transaction
@@ -147,13 +172,14 @@ impl Writing<'_> {
 
     /// What is true now, and what is no more.
     fn set_attributes(&self, holder: i64, described: &Described) -> rusqlite::Result<()> {
-        let mut now = vec![("name", described.name.as_str(), "")];
+        let since = described.since;
+        let current = |kind, value| Attribute { kind, value, network: "", since, until: None };
+        let mut now = vec![current("name", described.name.as_str())];
         if let Some(circumstances) = &described.circumstances {
-            now.push(("image", &circumstances.image, ""));
-            now.extend(circumstances.project.as_deref().map(|project| ("project", project, "")));
-            let addresses = circumstances.addresses.iter();
-            now.extend(addresses.map(|(network, address)| ("address", address.as_str(), network.as_str())));
-            now.extend(circumstances.labels.iter().map(|(label, value)| (label.name(), value.as_str(), "")));
+            now.push(current("image", &circumstances.image));
+            now.extend(circumstances.project.as_deref().map(|project| current("project", project)));
+            now.extend(circumstances.addresses.iter().map(Attribute::address));
+            now.extend(circumstances.labels.iter().map(|(label, value)| current(label.name(), value)));
         }
         let before: Vec<(i64, String, String, String)> = self
             .transaction
@@ -164,32 +190,53 @@ impl Writing<'_> {
             .collect::<rusqlite::Result<_>>()?;
         for (row, kind, value, network) in &before {
             let is_told = described.circumstances.is_some() || kind == "name";
-            if is_told && !now.contains(&(kind, value, network)) {
+            let found = now.iter().find(|attribute| attribute.is(kind, value, network));
+            let until = found.map_or(Some(self.at), |attribute| attribute.until);
+            if let Some(until) = until.filter(|_| is_told) {
                 self.transaction
-                    .prepare_cached("UPDATE attribute SET until_ns = ? WHERE rowid = ?")?
-                    .execute([ns(self.at), *row])?;
+                    .prepare_cached("UPDATE attribute SET until_ns = max(?, since_ns) WHERE rowid = ?")?
+                    .execute([self.moment(until), *row])?;
             }
         }
+        let was_there = |attribute: &Attribute<'_>| {
+            before.iter().any(|(_, kind, value, network)| attribute.is(kind, value, network))
+        };
         let mut insert = self.transaction.prepare_cached(
-            "INSERT OR IGNORE INTO attribute (holder, kind, value, network, since_ns) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO attribute (holder, kind, value, network, since_ns, until_ns) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
-        for (kind, value, network) in now {
-            insert.execute(params![holder, kind, value, network, ns(self.at)])?;
+        for attribute in now.iter().filter(|attribute| !was_there(attribute)) {
+            let Attribute { kind, value, network, since, until } = attribute;
+            let (since, until) = (self.moment(*since), until.map(|until| self.moment(until)));
+            insert.execute(params![
+                holder,
+                kind,
+                value,
+                network,
+                since,
+                until.map(|until| until.max(since))
+            ])?;
         }
         Ok(())
     }
 
-    fn end_attributes(&self, holder: i64) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached("UPDATE attribute SET until_ns = ? WHERE holder = ? AND until_ns IS NULL")?
-            .execute([ns(self.at), holder])?;
-        self.set_gone(holder)
+    /// As the ledger keeps a moment that lies before the batch.
+    fn moment(&self, at: Timestamp) -> i64 {
+        ns(at).min(ns(self.at))
     }
 
-    pub(super) fn set_gone(&self, holder: i64) -> rusqlite::Result<()> {
+    fn end_attributes(&self, holder: i64, at: Timestamp) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE attribute SET until_ns = max(?, since_ns) WHERE holder = ? AND until_ns IS NULL",
+            )?
+            .execute([self.moment(at), holder])?;
+        self.set_gone(holder, at)
+    }
+
+    pub(super) fn set_gone(&self, holder: i64, at: Timestamp) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("UPDATE holder SET gone_ns = ?1 WHERE id = ?2 AND gone_ns IS NULL")?
-            .execute([ns(self.at), holder])
+            .execute([self.moment(at), holder])
             .map(drop)
     }
 

@@ -121,6 +121,6 @@ impl Writing<'_> {
             self.move_amounts(tier, first, &[moved])?;
         }
         // It has nothing any more, and goes with the next ones that are folded.
-        self.set_gone(from)
+        self.set_gone(from, self.at)
     }
 }

@@ -56,7 +56,7 @@ struct ContainerObject<'a> {
     id: String,
     name: &'a str,
     image: Option<&'a str>,
-    state: &'static str,
+    state: Option<&'static str>,
     networks: &'a [String],
     addresses: Option<&'a [IpAddr]>,
     published: Option<Vec<PublishedObject>>,
