@@ -188,6 +188,9 @@ pub(crate) fn blind_spot(spot: BlindSpot) -> &'static str {
         BlindSpot::Ipv6 => "ipv6",
         BlindSpot::NonIp => "non_ip",
         BlindSpot::Earlier => "earlier",
+        BlindSpot::ForgedSource => "forged_source",
+        BlindSpot::Hidden => "hidden",
+        BlindSpot::Offloaded => "offloaded",
     }
 }
 
