@@ -127,15 +127,15 @@ impl Archive {
         while let Some(row) = rows.next().map_err(failed)? {
             let at = (row.get(0).map_err(failed)?, of(row).map_err(failed)?);
             let amounts = read(row, first).map_err(failed)?.amounts()?;
-            match sums.last_mut() {
-                Some((last, sum)) if *last == at => *sum += amounts,
-                _ => match places.get(&at) {
-                    Some(place) => sums[*place].1 += amounts,
-                    None => {
-                        places.insert(at, sums.len());
-                        sums.push((at, amounts));
-                    }
-                },
+            if let Some((last, sum)) = sums.last_mut()
+                && *last == at
+            {
+                *sum += amounts;
+            } else if let Some(place) = places.get(&at) {
+                sums[*place].1 += amounts;
+            } else {
+                places.insert(at, sums.len());
+                sums.push((at, amounts));
             }
         }
         Ok(sums)

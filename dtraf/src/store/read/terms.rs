@@ -72,15 +72,12 @@ impl Archive {
         let Some((account, account_name)) = holder.account else { return Ok(()) };
         let is_there = rows.iter().any(|row| row.until.is_none());
         let until = rows.iter().filter_map(|row| row.until).max().filter(|_| !is_there);
-        let said: Vec<(ContainerId, String, &LabelRow, Option<i64>)> = match holder.container {
-            Some(id) => {
-                let name = self.latest(last.holder, "name")?.unwrap_or_default();
-                vec![(id, name, last, until)]
-            }
-            None => {
-                let id = ContainerId::from_bytes([0; 32]);
-                rows.iter().map(|row| (id, row.container.clone(), row, row.until)).collect()
-            }
+        let said: Vec<(ContainerId, String, &LabelRow, Option<i64>)> = if let Some(id) = holder.container {
+            let name = self.latest(last.holder, "name")?.unwrap_or_default();
+            vec![(id, name, last, until)]
+        } else {
+            let id = ContainerId::from_bytes([0; 32]);
+            rows.iter().map(|row| (id, row.container.clone(), row, row.until)).collect()
         };
         for (id, container, row, until) in said {
             if until.is_some() && self.was_made_anew(row.holder, account, &container)? {

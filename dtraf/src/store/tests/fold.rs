@@ -72,7 +72,7 @@ fn labelled(number: u8) -> Container {
 impl Live {
     fn reading(&self, number: u8) -> MeterReading {
         let missed = u64::from(number % 2) * 100;
-        let short = Shortfall { skb_bytes: missed, skbs: missed / 50, settled: number % 4 > 0 };
+        let short = Shortfall { skb_bytes: missed, skbs: missed / 50, settled: !number.is_multiple_of(4) };
         let meter = crate::accounting::snapshot::Meter {
             attached_at: self.began,
             shortfall: Some(PerDirection { rx: short, tx: short }),

@@ -66,24 +66,16 @@ impl Writing<'_> {
                     .execute([ns(self.at), holder])?;
                 continue;
             }
-            let to = match self.former(holder)? {
-                Some(former) => {
-                    let to = self.holder_of_former(&former)?;
-                    self.keep_labels(holder, to, &former)?;
-                    moved.push(Moved {
-                        from: holder,
-                        total_to: to,
-                        books_to: self.holder_of_account(former.account)?,
-                    });
-                    to
-                }
+            let (to, books_to) = if let Some(former) = self.former(holder)? {
+                let to = self.holder_of_former(&former)?;
+                self.keep_labels(holder, to, &former)?;
+                (to, self.holder_of_account(former.account)?)
+            } else {
                 // Of nobody, who has handed over all that there was.
-                None => {
-                    let to = self.nobody(names::reason(Reason::NoContainer))?;
-                    moved.push(Moved { from: holder, total_to: to, books_to: to });
-                    to
-                }
+                let to = self.nobody(names::reason(Reason::NoContainer))?;
+                (to, to)
             };
+            moved.push(Moved { from: holder, total_to: to, books_to });
             folded.push((holder, to));
         }
         if folded.is_empty() {
