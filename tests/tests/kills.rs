@@ -55,6 +55,8 @@ fn come_and_go(host: &Place, dtraf: &Dtraf<'_>, name: &str) -> Result<Ended> {
     let inside = host.network_of(pid.trim().parse()?);
     let veth = Veth::only(host, &inside)?;
     inside.run("ip", &["link", "set", &veth.inside, "down"])?;
+    // What the bridge would still send to it does not pass the program, either.
+    host.run("ip", &["link", "set", &veth.name, "down"])?;
     let carried = eventually("the last packet", LIMIT, || {
         let before = veth.counters()?;
         std::thread::sleep(Duration::from_millis(20));

@@ -250,15 +250,20 @@ impl Keeper {
         }
     }
 
-    /// Keeps what a list says of a container, or an inspection that is the last one asked for.
+    /// Keeps what an inspection says of a container that is the last one asked for.
     pub(super) fn observe(&mut self, container: &Container) {
         self.journal.known().observe(container, clock::now());
+    }
+
+    /// Keeps what a list says of a container. Events may have been heard since it was made.
+    pub(super) fn recall(&mut self, container: &Container) {
+        self.journal.known().recall(container, clock::now());
     }
 
     /// Keeps what an earlier inspection says of a container, unless that is removed and booked by now.
     pub(super) fn observe_late(&mut self, container: &Container) {
         if self.journal.known().is_known(container.id) {
-            self.observe(container);
+            self.recall(container);
         }
     }
 

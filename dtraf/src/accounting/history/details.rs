@@ -156,7 +156,7 @@ impl KnownContainers {
         }
     }
 
-    /// Takes an inspection or a row of a list. Addresses that it does not name are no longer the container's. One that does not
+    /// Takes the latest inspection. Addresses that it does not name are no longer the container's. One that does not
     /// run yet may have been given addresses since.
     pub(crate) fn observe(&mut self, container: &Container, at: Timestamp) {
         let details = self.details(container, at);
@@ -165,6 +165,16 @@ impl KnownContainers {
         }
         let age = if container.state == ContainerState::Running { Duration::ZERO } else { SETTLED };
         details.end_addresses(container, at, age);
+    }
+
+    /// Takes what may be older than what was heard of the container since: an address that it has lost does not come back.
+    pub(crate) fn recall(&mut self, container: &Container, at: Timestamp) {
+        let details = self.details(container, at);
+        for (network, address) in addresses(container) {
+            let period = Period { since: at, until: details.until };
+            details.addresses.entry((network.to_owned(), address)).or_insert(period);
+        }
+        details.end_addresses(container, at, SETTLED);
     }
 
     fn details(&mut self, container: &Container, at: Timestamp) -> &mut Details {
@@ -210,14 +220,10 @@ impl KnownContainers {
     /// only heard of, after a silence: the event of their removal was lost.
     pub(super) fn list(&mut self, containers: &BTreeMap<ContainerId, Container>, at: Timestamp) {
         for container in containers.values() {
-            let details = self.details(container, at);
-            details.until = None;
-            // What Docker is known to have may be older than what was heard of the container since.
-            for (network, address) in addresses(container) {
-                let period = Period { since: at, until: None };
-                details.addresses.entry((network.to_owned(), address)).or_insert(period);
+            if let Some(details) = self.containers.get_mut(&container.id) {
+                details.until = None;
             }
-            details.end_addresses(container, at, SETTLED);
+            self.recall(container, at);
         }
         let mut removed = Vec::new();
         for (id, details) in &mut self.containers {

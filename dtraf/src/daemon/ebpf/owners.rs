@@ -45,7 +45,7 @@ impl Daemon {
             Answer::Listed(inventory) => {
                 let networks_changed = inventory.networks != self.inventory.networks;
                 self.inventory = inventory;
-                self.inventory.containers.values().for_each(|container| self.keeper.observe(container));
+                self.inventory.containers.values().for_each(|container| self.keeper.recall(container));
                 if networks_changed {
                     self.bridges.networks_changed();
                     self.note_bridges()?;

@@ -51,7 +51,7 @@ impl Daemon {
                     }
                 }
                 let before = std::mem::replace(&mut self.inventory, listed);
-                self.inventory.containers.values().for_each(|container| self.keeper.observe(container));
+                self.inventory.containers.values().for_each(|container| self.keeper.recall(container));
                 before.containers.values().for_each(|container| self.note_latecomers(container));
             }
             Answer::Inspected(id, ticket, Some(container)) => {

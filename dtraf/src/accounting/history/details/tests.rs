@@ -119,6 +119,7 @@ fn answer_from_before_a_container_got_its_address_does_not_end_it() {
     assert_eq!(known.describe(id(1)).unwrap().addresses(), [period("172.17.0.1", 5, None)]);
     // Nor does what was known from before its end give it back.
     known.stop(id(1), at(8));
+    known.recall(&container(1, "web"), at(9));
     known.list(&inventory([container(1, "web")]).containers, at(9));
     assert_eq!(known.describe(id(1)).unwrap().addresses(), [period("172.17.0.1", 5, Some(8))]);
 }
