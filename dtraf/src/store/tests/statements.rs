@@ -321,7 +321,7 @@ fn every_statement_finds_its_rows_by_an_index() {
     assert!(bench.store.connection.execute(with_meters, []).unwrap() > 0);
     for day in [199, 200, 400, 401] {
         if day == 200 {
-            bench.restart(at(199 * 86_400 + 60));
+            bench.restart(at(199 * 86_400 + 120));
         }
         let later = at(day * 86_400);
         let batch = bench.journal.any_batch(bench.ledger.open(), &bench.inventory, Vec::new(), later);
