@@ -16,12 +16,12 @@ pub struct MeterRecord {
     pub generation: u64,
     /// Nanoseconds since the Unix epoch.
     pub attached_at_ns: u64,
-    /// What the interface had carried before, by [`Direction`]; an upper bound until settled.
+    /// What the interface had carried before, by [`super::Direction`]; an upper bound until settled.
     pub shortfall_bytes: [u64; 2],
     pub shortfall_packets: [u64; 2],
     /// The interface's own `tx_dropped` at attach.
     pub dropped_at_attach: u64,
-    /// Not 0 where the shortfall is known exactly, by [`Direction`].
+    /// Not 0 where the shortfall is known exactly, by [`super::Direction`].
     pub shortfall_settled: [u8; 2],
     /// One of the `HOOK_` constants.
     pub hook: u8,
