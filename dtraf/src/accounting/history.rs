@@ -8,3 +8,4 @@ pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod register;
 pub(crate) mod tier;
+pub(crate) mod zones;

@@ -5,6 +5,7 @@ mod billed;
 mod calibrations;
 mod cards;
 mod kept;
+mod planned;
 mod quotas;
 mod register;
 mod terms;
@@ -16,23 +17,27 @@ use rusqlite::{Connection, Row, params};
 
 pub(crate) use self::terms::Everybody;
 use super::account;
-use super::amounts::{Columns, list, read};
+use super::amounts::{Columns, half_sum, halves, summed};
 use super::error::StoreError;
 use super::names::{COLUMNS, Words};
 use super::open::open_to_read;
+use super::zones::zones;
 use crate::accounting::amount::PerDirection;
 use crate::accounting::history::key::{Key, Part};
 use crate::accounting::history::tier::Tier;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::Shortfall;
 use crate::accounting::statement::period::Range;
-use crate::accounting::statement::{Circumstances, HolderName, Sum};
+use crate::accounting::statement::{Circumstances, HolderName, Sum, second};
 
 /// The ledger at one moment: whoever writes meanwhile is not seen.
 #[derive(Debug)]
 pub(crate) struct Archive {
     path: PathBuf,
     connection: Connection,
+    /// In which the ledger's spans are cut.
+    zones: Zones,
 }
 
 /// Spans of which holders are to be added up.
@@ -53,10 +58,16 @@ pub(crate) struct AccountRow(i64);
 
 impl Archive {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let archive = Self { path: path.to_owned(), connection: open_to_read(path)? };
+        let connection = open_to_read(path)?;
+        let failed = |source| StoreError::Sqlite { attempt: "read", path: path.to_owned(), source };
         // All that follows sees the same state.
-        archive.connection.execute_batch("BEGIN").map_err(|source| archive.failed(source))?;
-        Ok(archive)
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        let zones = zones(&connection, path)?;
+        Ok(Self { path: path.to_owned(), connection, zones })
+    }
+
+    pub(crate) fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     fn failed(&self, source: rusqlite::Error) -> StoreError {
@@ -105,9 +116,9 @@ impl Archive {
         let sums = self.sums(selection, Part::Scopes, "holder")?;
         let sums = sums.into_iter().filter_map(|(start, holder, columns)| {
             let name = names.get(&holder?)?.clone();
-            Some(columns.amounts().map(|amounts| Sum { start, of: name, amounts }))
+            Some(Sum { start, of: name, amounts: columns.shown() })
         });
-        sums.collect()
+        Ok(sums.collect())
     }
 
     /// By what they were counted under.
@@ -116,32 +127,34 @@ impl Archive {
         let sums = self.sums(selection, part, "key")?;
         let sums = sums.into_iter().filter_map(|(start, key, columns)| {
             let key = *keys.get(&key?)?;
-            Some(columns.amounts().map(|amounts| Sum { start, of: key, amounts }))
+            Some(Sum { start, of: key, amounts: columns.shown() })
         });
-        sums.collect()
+        Ok(sums.collect())
     }
 
     /// All of it.
     pub(crate) fn totals(&self, selection: &Selection) -> Result<Vec<Sum<()>>, StoreError> {
         let sums = self.sums(selection, Part::Scopes, "NULL")?;
-        let total =
-            |(start, _, columns): SumRow| columns.amounts().map(|amounts| Sum { start, of: (), amounts });
-        sums.into_iter().map(total).collect()
+        let total = |(start, _, columns): SumRow| Sum { start, of: (), amounts: columns.shown() };
+        Ok(sums.into_iter().map(total).collect())
     }
 
     fn sums(&self, selection: &Selection, part: Part, of: &str) -> Result<Vec<SumRow>, StoreError> {
-        // A sum with something unknown in it is unknown, which SQL's own sum is not.
-        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
         let accounts = selection.accounts.as_deref().map(json_array);
         let only = "AND holder IN (SELECT id FROM holder WHERE account IN (SELECT value FROM json_each(?5)))";
-        let text = format!(
-            "SELECT start, {of} AS of, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND start < ?4 {} GROUP \
-             BY start, of",
-            if accounts.is_some() { only } else { "AND ?5 IS NULL" },
-        );
+        let only = if accounts.is_some() { only } else { "AND ?5 IS NULL" };
+        let text = |sums: &str| {
+            format!(
+                "SELECT start, {of} AS of, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND start < ?4 {only} \
+                 GROUP BY start, of"
+            )
+        };
         let Range { from, to } = selection.range;
         let parameters = params![selection.tier.number(), part.number(), from, to, accounts];
-        self.rows(&text, parameters, |row| Ok((row.get(0)?, row.get(1)?, read(row, 2)?)))
+        let sums = summed(&self.connection, text, parameters, |row, adding| {
+            Ok((row.get(0)?, row.get(1)?, adding.read(row, 2)?))
+        });
+        sums.map_err(|source| self.failed(source))
     }
 
     fn holders(&self) -> Result<BTreeMap<i64, HolderName>, StoreError> {
@@ -190,49 +203,60 @@ impl Archive {
         Ok(at.filter(|at| *at > 0).map(moment))
     }
 
-    /// What is to be known of figures from this range.
-    pub(crate) fn circumstances(&self, selection: &Selection) -> Result<Circumstances, StoreError> {
-        let Range { from, to } = selection.range;
-        let (from_ns, to_ns) = (from.saturating_mul(NS), to.saturating_mul(NS));
-        let one = |text: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<Option<i64>, StoreError> {
-            self.connection
-                .query_row(text, parameters, |row| row.get(0))
-                .map_err(|source| self.failed(source))
+    /// When counting began: with the first meter, or earlier where spans say so, of meters that are not known any more.
+    pub(crate) fn since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let first = |text: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<Option<i64>, StoreError> {
+            let first = self.connection.query_row(text, parameters, |row| row.get(0));
+            first.map_err(|source| self.failed(source))
         };
+        let mut since = first("SELECT min(since_ns) FROM meter", &[])?.map(moment);
+        for tier in [Tier::Day, Tier::Month] {
+            let text = "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = 0";
+            let span = first(text, &[&tier.number()])?.and_then(|start| self.zones.span(tier, start));
+            let before = span.filter(|span| since.is_none_or(|since| span.to <= second(since)));
+            since = before.map(|span| moment(span.from.saturating_mul(NS))).or(since);
+        }
+        Ok(since)
+    }
+
+    /// What is to be known of figures from this range.
+    pub(crate) fn circumstances(&self, range: Range) -> Result<Circumstances, StoreError> {
+        let Range { from, to } = range;
+        let (from_ns, to_ns) = (from.saturating_mul(NS), to.saturating_mul(NS));
         let meters = "FROM meter WHERE since_ns < ?2 AND (until_ns IS NULL OR until_ns > ?1)";
         let missed = self.rows(
             &format!(
-                "SELECT sum(missed_rx_skb_bytes), sum(missed_rx_skbs), sum(missed_tx_skb_bytes), sum(missed_tx_skbs), \
-                 min(missed_is_exact) {meters} AND missed_is_exact IS NOT NULL AND since_ns >= ?1"
+                "SELECT min(missed_is_exact), {}, {}, {}, {} {meters} AND missed_is_exact IS NOT NULL AND since_ns >= ?1",
+                halves("missed_rx_skb_bytes"),
+                halves("missed_rx_skbs"),
+                halves("missed_tx_skb_bytes"),
+                halves("missed_tx_skbs"),
             ),
             params![from_ns, to_ns],
             |row| {
-                let settled = row.get::<_, Option<bool>>(4)?;
+                let settled = row.get::<_, Option<bool>>(0)?;
                 let shortfall = |first: usize, settled: bool| -> rusqlite::Result<Shortfall> {
-                    Ok(Shortfall { skb_bytes: row.get(first)?, skbs: row.get(first + 1)?, settled })
+                    let (skb_bytes, skbs) = (half_sum(row, first)?, half_sum(row, first + 2)?);
+                    Ok(Shortfall { skb_bytes, skbs, settled })
                 };
-                let both = |settled| Ok(PerDirection { rx: shortfall(0, settled)?, tx: shortfall(2, settled)? });
+                let both = |settled| Ok(PerDirection { rx: shortfall(1, settled)?, tx: shortfall(5, settled)? });
                 settled.map(both).transpose()
             },
         )?;
         Ok(Circumstances {
             written_at: self.written_at()?,
-            since: one("SELECT min(since_ns) FROM meter", &[])?.map(moment),
+            since: self.since()?,
             backends: self.rows(
                 &format!("SELECT DISTINCT backend {meters} ORDER BY backend"),
                 params![from_ns, to_ns],
                 |row| row.get(0),
             )?,
             missed: missed.into_iter().flatten().next(),
-            calibrations: self.calibrations(Some(selection.range))?,
+            calibrations: self.calibrations(Some(range))?,
             absences: self.rows(
                 "SELECT from_ns, to_ns FROM absence WHERE from_ns < ?2 AND to_ns > ?1 ORDER BY from_ns",
                 params![from_ns, to_ns],
                 |row| Ok((moment(row.get(0)?), moment(row.get(1)?))),
-            )?,
-            kept_since: one(
-                "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = 0",
-                &[&selection.tier.number()],
             )?,
         })
     }

@@ -19,18 +19,21 @@ use super::machine;
 use crate::workspace::Workspace;
 
 /// All layouts, one after another.
-const LAYOUTS: [&str; 3] = [
+const LAYOUTS: [&str; 4] = [
     include_str!("../../../dtraf/src/store/schema-1.sql"),
     include_str!("../../../dtraf/src/store/schema-2.sql"),
     include_str!("../../../dtraf/src/store/schema-3.sql"),
+    include_str!("../../../dtraf/src/store/schema-5.sql"),
 ];
 
 const ACCOUNTS: i64 = 1_000;
 const PORTS: i64 = 10;
 /// By who the other end was.
 const SCOPES: i64 = 2;
-/// The spans of each tier that are kept: five minutes for 12 hours, hours for a week, days for 186 days, months of a year.
-const SPANS: [(i64, i64); 4] = [(300, 144), (3_600, 168), (86_400, 186), (30 * 86_400, 12)];
+/// The spans of each tier that are kept, by scope and by port: five minutes for 12 hours, hours for a week, days of a year by scope and
+/// for 186 days by port, months of a year.
+const SPANS: [(i64, [i64; 2]); 4] =
+    [(300, [144; 2]), (3_600, [168; 2]), (86_400, [366, 186]), (30 * 86_400, [12; 2])];
 /// How long the machine may take to be quiet before batches are written.
 const SETTLING: Duration = Duration::from_secs(30);
 /// Beside the first one.
@@ -163,16 +166,20 @@ fn fill(path: &Path) -> Result<u64> {
         )?;
     }
     let mut rows = 0;
-    for (tier, (length, count)) in SPANS.into_iter().enumerate() {
-        rows += spans(&transaction, tier, length, count, now)?;
+    transaction.execute("INSERT INTO zone VALUES (0, 'UTC')", [])?;
+    for (tier, (length, counts)) in SPANS.into_iter().enumerate() {
+        for (part, count) in (0_i64..).zip(counts) {
+            rows += spans(&transaction, tier, part, length, count, now)?;
+        }
     }
+    transaction.execute("INSERT INTO dropped VALUES (2, 1, ?)", [now - 186 * 86_400])?;
     transaction.commit()?;
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     Ok(rows)
 }
 
 /// All spans of a tier, as they begin in UTC.
-fn spans(connection: &Connection, tier: usize, length: i64, count: i64, now: i64) -> Result<u64> {
+fn spans(connection: &Connection, tier: usize, part: i64, length: i64, count: i64, now: i64) -> Result<u64> {
     let mut insert = connection.prepare(
         "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, 0, ?6, ?7, 0, ?8, ?9, 0)",
     )?;
@@ -186,25 +193,24 @@ fn spans(connection: &Connection, tier: usize, length: i64, count: i64, now: i64
             )?,
             _ => now - now.rem_euclid(length) - span * length,
         };
-        for (part, first, keys) in [(0, 1, SCOPES), (1, SCOPES + 1, PORTS)] {
-            for holder in 1..=ACCOUNTS {
-                for key in first..first + keys {
-                    // Some 10 kB/s in packets of 1,000 bytes, and no two alike.
-                    let bytes = length * (9_000 + (holder * 7 + key * 13 + span) % 2_000);
-                    let packets = bytes / 1_000;
-                    insert.execute(params![
-                        i64::try_from(tier)?,
-                        part,
-                        start,
-                        holder,
-                        key,
-                        bytes,
-                        packets,
-                        bytes / 30,
-                        packets / 2,
-                    ])?;
-                    rows += 1;
-                }
+        let (first, keys) = if part == 0 { (1, SCOPES) } else { (SCOPES + 1, PORTS) };
+        for holder in 1..=ACCOUNTS {
+            for key in first..first + keys {
+                // Some 10 kB/s in packets of 1,000 bytes, and no two alike.
+                let bytes = length * (9_000 + (holder * 7 + key * 13 + span) % 2_000);
+                let packets = bytes / 1_000;
+                insert.execute(params![
+                    i64::try_from(tier)?,
+                    part,
+                    start,
+                    holder,
+                    key,
+                    bytes,
+                    packets,
+                    bytes / 30,
+                    packets / 2,
+                ])?;
+                rows += 1;
             }
         }
     }

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::accounting::amount::Frames;
 use crate::accounting::fixtures::id;
+use crate::accounting::identity::Timestamp;
+use crate::accounting::statement::plan::Plan;
 
 const ALL: Range = Range { from: 0, to: 3600 };
 
@@ -29,9 +31,15 @@ fn price(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
+fn bill(tariff: &Tariff, sums: Vec<Sum<Billed>>) -> Bill {
+    let found = Found { plan: Plan::default(), sums, around: Vec::new() };
+    let since = Some(Timestamp::default());
+    Bill::new(&question(), tariff, found, &Circumstances { since, ..Circumstances::default() })
+}
+
 /// Billable, over and cost of each line, and of the host.
 fn dues(tariff: &Tariff, sums: Vec<Sum<Billed>>) -> Vec<Option<(u64, u64, Option<String>)>> {
-    let bill = Bill::new(&question(), tariff, sums);
+    let bill = bill(tariff, sums);
     let lines = bill.lines.iter().chain(&bill.totals);
     lines
         .map(|line| line.due.map(|due| (due.billable, due.over, due.cost.map(|it| it.to_string()))))

@@ -11,7 +11,7 @@ use crate::accounting::history::register::{Baseline, SinceReset};
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
 use crate::store::StoreError;
-use crate::store::amounts::{list, read};
+use crate::store::amounts::{Columns, list, read, summed};
 
 /// Accounts that are asked for.
 const CHOSEN: &str = "(?1 IS NULL OR account IN (SELECT value FROM json_each(?1)))";
@@ -20,25 +20,24 @@ impl Archive {
     /// All resets of these accounts, the first one first.
     pub(crate) fn baselines(&self, accounts: Option<&[AccountRow]>) -> Result<Vec<Baseline>, StoreError> {
         let accounts = accounts.map(json_array);
-        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
-        let text = format!(
-            "SELECT baseline.name, made_ns, at_ns, account.name, {sums} FROM baseline JOIN account ON account.id = account JOIN \
-             baseline_amount ON baseline = baseline.id WHERE {CHOSEN} GROUP BY baseline.id ORDER BY baseline.id"
-        );
-        let rows = self.rows(&text, params![accounts], |row| {
-            let times = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
-            Ok((row.get(0)?, times, row.get(3)?, read(row, 4)?))
-        })?;
-        let baseline = |(name, (made, at), account, columns): (_, _, _, PerDirection<_>)| {
-            Ok(Baseline {
-                name,
-                account,
-                made_at: moment(made),
-                written_at: moment(at),
-                amounts: columns.amounts()?,
-            })
+        let text = |sums: &str| {
+            format!(
+                "SELECT baseline.name, made_ns, at_ns, account.name, {sums} FROM baseline JOIN account ON account.id = account JOIN \
+                 baseline_amount ON baseline = baseline.id WHERE {CHOSEN} GROUP BY baseline.id ORDER BY baseline.id"
+            )
         };
-        rows.into_iter().map(baseline).collect()
+        let rows = summed(&self.connection, text, params![accounts], |row, adding| {
+            let times = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
+            Ok((row.get(0)?, times, row.get(3)?, adding.read(row, 4)?))
+        });
+        let baseline = |(name, (made, at), account, columns): (_, _, _, PerDirection<Columns>)| Baseline {
+            name,
+            account,
+            made_at: moment(made),
+            written_at: moment(at),
+            amounts: columns.shown(),
+        };
+        Ok(rows.map_err(|source| self.failed(source))?.into_iter().map(baseline).collect())
     }
 
     /// What each of these accounts has counted since its last reset: its total less what it had then. Who was never reset has
@@ -60,14 +59,14 @@ impl Archive {
             let total = totals.get(&holder).copied().unwrap_or_default();
             let mark = marks.get(&holder);
             let (since, amounts) = match mark {
-                Some((at, before)) => (Some(*at), after(&total, before)?),
-                None => (first, total),
+                Some((at, before)) => (Some(*at), after(&total, before)),
+                None => (first, Some(total)),
             };
             let (sum, earliest) = sums.entry(account.clone()).or_insert_with(|| {
-                let amounts = PerDirection::default();
+                let amounts = Some(PerDirection::default());
                 (SinceReset { account, was_reset: false, since: begun, amounts }, None)
             });
-            sum.amounts += amounts;
+            sum.amounts = sum.amounts.zip(amounts).map(|(sum, more)| [sum, more].into_iter().sum());
             sum.was_reset |= mark.is_some();
             *earliest = [*earliest, since].into_iter().flatten().min();
         }
@@ -79,12 +78,14 @@ impl Archive {
     }
 
     fn holders_totals(&self) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
-        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
-        let text =
-            format!("SELECT holder, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 GROUP BY holder");
-        let parameters = [Tier::Month.number(), Part::Scopes.number()];
-        let rows = self.rows(&text, parameters, |row| Ok((row.get(0)?, read(row, 1)?)))?;
-        rows.into_iter().map(|(holder, columns)| Ok((holder, columns.amounts()?))).collect()
+        let text = |sums: &str| {
+            format!("SELECT holder, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 GROUP BY holder")
+        };
+        let parameters = params![Tier::Month.number(), Part::Scopes.number()];
+        let rows = summed(&self.connection, text, parameters, |row, adding| {
+            Ok((row.get(0)?, adding.read(row, 1)?.shown()))
+        });
+        Ok(rows.map_err(|source| self.failed(source))?.into_iter().collect())
     }
 
     /// The last baseline that each holder is in: up to when, and what it had.
@@ -95,17 +96,12 @@ impl Archive {
             list(str::to_owned)
         );
         let rows = self.rows(&text, [], |row| Ok((row.get(0)?, moment(row.get(1)?), read(row, 2)?)))?;
-        rows.into_iter().map(|(holder, at, columns)| Ok((holder, (at, columns.amounts()?)))).collect()
+        Ok(rows.into_iter().map(|(holder, at, columns)| (holder, (at, columns.shown()))).collect())
     }
 }
 
-fn after(
-    total: &PerDirection<Amount>,
-    before: &PerDirection<Amount>,
-) -> Result<PerDirection<Amount>, StoreError> {
+/// `None` where less is kept than there was then.
+fn after(total: &PerDirection<Amount>, before: &PerDirection<Amount>) -> Option<PerDirection<Amount>> {
     let after = |total: &Amount, before| total.since(before).map(|delta| delta.0).ok();
-    match (after(&total.rx, &before.rx), after(&total.tx, &before.tx)) {
-        (Some(rx), Some(tx)) => Ok(PerDirection { rx, tx }),
-        _ => Err(StoreError::Negative),
-    }
+    Some(PerDirection { rx: after(&total.rx, &before.rx)?, tx: after(&total.tx, &before.tx)? })
 }

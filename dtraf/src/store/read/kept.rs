@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use rusqlite::params;
 
-use super::Archive;
+use super::{Archive, Selection};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::declared::Declared;
 use crate::accounting::history::key::Part;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::kept::{Kept, KeptAccount};
-use crate::accounting::statement::period::{CycleDay, Range, cycle, tier, time};
+use crate::accounting::statement::period::{CycleDay, Range, cycle, time};
+use crate::accounting::statement::plan::Series;
 use crate::store::StoreError;
-use crate::store::amounts::{list, read};
+use crate::store::amounts::summed;
 
 impl Archive {
     /// Today and in the cycle that is under way, each account with all of its containers.
@@ -21,12 +22,12 @@ impl Archive {
         &self,
         declared: &Declared,
         now: Timestamp,
-        zone: &TimeZone,
+        zones: &Zones,
     ) -> Result<Kept, StoreError> {
-        let today = self.by_account_row(time("today", now, zone)?, now, zone)?;
-        let cycle =
-            self.by_account_row(cycle(declared.cycle_day.unwrap_or(CycleDay::FIRST), now, zone)?, now, zone)?;
-        let quotas = self.standings(None, declared, now, zone)?;
+        let today = self.by_account_row(time("today", now, zones)?)?;
+        let day = declared.cycle_day.unwrap_or(CycleDay::FIRST);
+        let cycle = self.by_account_row(cycle(day, now, zones)?)?;
+        let quotas = self.standings(None, declared, now, zones)?;
         let percents: BTreeMap<_, _> =
             quotas.iter().map(|standing| (standing.account.as_str(), standing.percent())).collect();
         let rows = self.rows(
@@ -37,8 +38,9 @@ impl Archive {
         )?;
         let mut accounts = BTreeMap::<i64, (Vec<ContainerId>, KeptAccount)>::new();
         for (container, account, name) in rows {
-            let of =
-                |sums: &BTreeMap<i64, PerDirection<Amount>>| sums.get(&account).copied().unwrap_or_default();
+            let of = |sums: &Option<BTreeMap<i64, PerDirection<Amount>>>| {
+                sums.as_ref().map(|sums| sums.get(&account).copied().unwrap_or_default())
+            };
             let (containers, _) = accounts.entry(account).or_insert_with(|| {
                 let quota_percent = percents.get(name.as_str()).copied().flatten();
                 (Vec::new(), KeptAccount { today: of(&today), cycle: of(&cycle), quota_percent })
@@ -48,20 +50,32 @@ impl Archive {
         Ok(Kept::new(accounts.into_values()))
     }
 
+    /// `None` where the time is not wholly kept.
     fn by_account_row(
         &self,
         range: Range,
-        now: Timestamp,
-        zone: &TimeZone,
-    ) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
-        let tier = tier(&[range.from, range.to], now, zone)?;
-        let sums = list(|name| format!("CASE WHEN count(*) = count({name}) THEN sum({name}) END"));
-        let text = format!(
-            "SELECT account, {sums} FROM traffic JOIN holder ON holder.id = traffic.holder WHERE tier = ?1 AND part = ?2 AND start >= \
-             ?3 AND start < ?4 AND account IS NOT NULL GROUP BY account"
-        );
-        let parameters = params![tier.number(), Part::Scopes.number(), range.from, range.to];
-        let rows = self.rows(&text, parameters, |row| Ok((row.get(0)?, read(row, 1)?)))?;
-        rows.into_iter().map(|(account, columns)| Ok((account, columns.amounts()?))).collect()
+    ) -> Result<Option<BTreeMap<i64, PerDirection<Amount>>>, StoreError> {
+        let plan = self.plan(&[range.from, range.to], &[Series::Traffic(Part::Scopes)])?;
+        if !plan.is_whole() {
+            return Ok(None);
+        }
+        let text = |sums: &str| {
+            format!(
+                "SELECT account, {sums} FROM traffic JOIN holder ON holder.id = traffic.holder WHERE tier = ?1 AND part = ?2 AND start \
+                 >= ?3 AND start < ?4 AND account IS NOT NULL GROUP BY account"
+            )
+        };
+        let rows = Archive::pieces(&plan, None, |Selection { tier, range, .. }| {
+            let parameters = params![tier.number(), Part::Scopes.number(), range.from, range.to];
+            let rows = summed(&self.connection, text, parameters, |row, adding| {
+                Ok((row.get::<_, i64>(0)?, adding.read(row, 1)?.shown()))
+            });
+            rows.map_err(|source| self.failed(source))
+        })?;
+        let mut sums = BTreeMap::new();
+        for (account, amounts) in rows {
+            *sums.entry(account).or_default() += amounts;
+        }
+        Ok(Some(sums))
     }
 }

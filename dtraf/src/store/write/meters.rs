@@ -114,8 +114,7 @@ impl Writing<'_> {
             return Ok(());
         }
         let seconds = i64::try_from(since.0.as_secs()).unwrap_or(i64::MAX);
-        // No span that holds a moment begins more than 31 days before it.
-        let first = seconds - 32 * 24 * 3600;
+        let first = seconds - Tier::Month.longest();
         for tier in Tier::ALL.map(Tier::number) {
             for part in 0..2 {
                 let spans = params![tier, part, first, from, to];
