@@ -8,7 +8,7 @@ use crate::accounting::fixtures::{at, id, packets};
 use crate::accounting::history::key::Key;
 use crate::accounting::statement::forecast::Forecast;
 use crate::accounting::statement::period::{Range, Step};
-use crate::accounting::statement::plan::Plan;
+use crate::accounting::statement::plan::{Gap, Plan, Why};
 use crate::accounting::statement::{By, Circumstances, Found, HolderName, Question, Sum, Sums};
 use crate::view::schemas::{describes, is_described};
 
@@ -237,4 +237,73 @@ fn what_is_not_known_beside_cards_has_no_figure() {
     let document =
         describes(include_str!("../../../../docs/report.schema.json"), &shown(&statement, Format::Json));
     assert_eq!(document["reconciliation"]["containers"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_time_that_is_not_wholly_kept_has_no_figures_in_any_format() {
+    let known = statement(By::Account, Some(Step::Day));
+    let begin = known.range.from;
+    let boundaries = vec![begin - 2 * DAY, begin - DAY, begin, begin + DAY];
+    let range = Range { from: boundaries[0], to: boundaries[3] };
+    let sum = |start| Sum {
+        start,
+        of: HolderName::Container {
+            id: id(1),
+            name: "web-1".to_owned(),
+            account: "web".to_owned(),
+            project: None,
+        },
+        amounts: PerDirection { rx: packets(7), tx: packets(0) },
+    };
+    let gap = |from: i64, why| Gap { range: Range { from, to: from + DAY }, why };
+    let plan = Plan {
+        pieces: Vec::new(),
+        gaps: vec![gap(begin - 2 * DAY, Why::NotCounted), gap(begin - DAY, Why::NotKept { since: begin })],
+    };
+    let around = vec![Sums::Holders(Vec::new()), Sums::Holders(vec![sum(begin - 20 * DAY)])];
+    let found = Found { plan, sums: Sums::Holders(vec![sum(begin)]), around };
+    let question = Question { range, step: Some(Step::Day), boundaries, by: By::Account, top: None };
+    let since = crate::accounting::identity::Timestamp(std::time::Duration::from_secs(
+        u64::try_from(begin - DAY).unwrap(),
+    ));
+    let circumstances = Circumstances { since: Some(since), ..known.circumstances };
+    let statement = Statement::new(&question, found, circumstances);
+    let document =
+        describes(include_str!("../../../../docs/report.schema.json"), &shown(&statement, Format::Json));
+    let lines = &document["lines"];
+    assert_eq!(
+        (&lines[0]["kind"], &lines[0]["rx"]),
+        (&serde_json::json!("not_counted"), &serde_json::Value::Null)
+    );
+    assert_eq!((&lines[1]["name"], &lines[1]["tx"]), (&serde_json::json!("web"), &serde_json::Value::Null));
+    assert_eq!(lines[2]["rx"]["packets"], 7);
+    assert_eq!(
+        (&document["total"], document["gaps"].as_array().unwrap().len()),
+        (&serde_json::Value::Null, 2)
+    );
+    assert_eq!(document["kept_since"], "2026-09-21T00:00:00+00:00");
+    let values = shown(&statement, Format::Csv);
+    let values: Vec<_> = values.lines().skip(1).collect();
+    assert!(values[0].ends_with(",(not counted),,,,,,,,,,,,,2026-09-21T00:00:00+00:00"), "{values:?}");
+    assert!(values[1].ends_with(",account,web,,,,,,,,,,,,,2026-09-21T00:00:00+00:00"), "{values:?}");
+    assert!(values[2].ends_with(",7000,"), "{values:?}");
+    let table = shown(&statement, Format::Table);
+    let total = table.lines().find(|line| line.starts_with("TOTAL")).unwrap();
+    assert_eq!(total.matches('?').count(), 6, "{table}");
+    for note in [
+        "Not known (?), from 2026-09-20 to 2026-09-21: spans that make up such times are kept since 2026-09-21.",
+        "Not counted (?), from 2026-09-19 to 2026-09-20: the ledger begins later.",
+    ] {
+        assert!(table.replace("\n  ", " ").contains(note), "{table}");
+    }
+}
+
+#[test]
+fn two_hours_of_one_name_are_told_apart() {
+    let zones = TimeZone::get("Europe/Berlin").unwrap().into();
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+    assert_eq!(civil(at("2026-10-25T00:00:00Z"), &zones), "2026-10-25 02:00+02:00");
+    assert_eq!(civil(at("2026-10-25T01:00:00Z"), &zones), "2026-10-25 02:00+01:00");
+    assert_eq!(civil(at("2026-10-25T02:00:00Z"), &zones), "2026-10-25 03:00");
+    assert_eq!(civil(at("2026-10-24T22:00:00Z"), &zones), "2026-10-25");
 }
