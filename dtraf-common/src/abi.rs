@@ -7,7 +7,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this file, of [`crate::key`] and of the order of [`Direction`], [`Scope`] and [`Bucket`].
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;
 
 /// Map names, as in the object file and in the pin directory.
 pub mod maps {
@@ -23,13 +23,19 @@ pub mod maps {
     pub const CLAIMS: &str = "CLAIMS";
     /// Array of [`super::PortCounters`], by `cpu * positions + position`; mapped into user space.
     pub const COUNTERS: &str = "COUNTERS";
+    /// Array of [`super::PortOverheads`], by `cpu * positions + position`; mapped into user space.
+    pub const OVERHEADS: &str = "OVERHEADS";
+    /// Hash position -> [`super::Folded`]: amounts of freed positions that this one stands for. Only user space uses it.
+    pub const FOLDED: &str = "FOLDED";
+    /// Array of [`super::LearnedMacs`], by slot: MAC addresses that the container has sent from.
+    pub const LEARNED: &str = "LEARNED";
     /// Array of [`super::SlotState`], by slot: what the slot may own in `PEER_DIRECTORY`.
     pub const PEER_SLOTS: &str = "PEER_SLOTS";
     /// Array of [`super::KeySet`]: which pair of containers owns which position; mapped into user space.
     pub const PEER_DIRECTORY: &str = "PEER_DIRECTORY";
     /// Hash position -> key, as `CLAIMS` is for `DIRECTORY`.
     pub const PEER_CLAIMS: &str = "PEER_CLAIMS";
-    /// Array of [`super::TaggedCounters`], by `cpu * positions + position`; mapped into user space.
+    /// Array of [`super::FrameCounters`], by `cpu * positions + position`; mapped into user space.
     pub const PEER_COUNTERS: &str = "PEER_COUNTERS";
     /// Array of [`super::AskedPorts`], by slot: UDP ports that somebody outside asked lately.
     pub const ASKED: &str = "ASKED";
@@ -46,13 +52,16 @@ pub mod maps {
     pub const METERS: &str = "METERS";
 
     /// All maps that are pinned.
-    pub const PINNED: [&str; 16] = [
+    pub const PINNED: [&str; 19] = [
         INTERFACES,
         SLOTS,
         TOTALS,
         DIRECTORY,
         CLAIMS,
         COUNTERS,
+        OVERHEADS,
+        FOLDED,
+        LEARNED,
         PEER_SLOTS,
         PEER_DIRECTORY,
         PEER_CLAIMS,
@@ -100,6 +109,8 @@ pub const INTERFACE_PROBES: u32 = 8;
 pub const WAYS: u32 = 8;
 /// Entries of an [`AskedPorts`].
 pub const ASKED_WAYS: usize = 64;
+/// MAC addresses in a [`LearnedMacs`].
+pub const LEARNED_WAYS: usize = 32;
 /// Bytes of an Ethernet header.
 pub const ETHERNET_BYTES: u32 = 14;
 /// Bytes of a VLAN tag.
@@ -186,8 +197,10 @@ raw_enum! {
         Container = 3,
         /// Group addresses, broadcast included.
         Multicast = 4,
-        /// Not IP, not readable, or not this container's.
+        /// Frames that are not IP, and nothing else.
         Other = 5,
+        /// IP frames that a bridge flooded to the container and that are for another MAC address: never billed.
+        Flooded = 6,
     }
 }
 
@@ -200,6 +213,8 @@ raw_enum! {
         Server = 1,
         /// The remote one: the container opened the conversation.
         Client = 2,
+        /// Remote ports without an entry of their own, which share this one: the port is 0.
+        ClientOther = 3,
     }
 }
 
@@ -208,7 +223,7 @@ raw_enum! {
     Bucket {
         /// ARP and other ethertypes that are not IP.
         L2 = 0,
-        /// Unicast to a MAC address that is not the container's: a bridge flooded it.
+        /// Unicast IP to a MAC address that the container does not use: a bridge flooded it.
         Foreign = 1,
         /// Group addresses, broadcast included.
         Multicast = 2,
@@ -223,7 +238,7 @@ raw_enum! {
         OverQuota = 6,
         /// The table had no room, or two CPUs claimed one position at the same time.
         MapFull = 7,
-        /// IP by its ethertype, but not readable as such.
+        /// IP by its ethertype, but the header is impossible, or what follows it cannot be followed to a port.
         Unparsed = 8,
     }
 }
@@ -255,17 +270,23 @@ pub struct Interface {
     /// 0: the entry is free.
     pub ifindex: u32,
     pub slot: u32,
-    /// The container's MAC address, first octet in bits 40..48; 0 while unknown.
+    /// The container's MAC address, first octet in bits 40..48; 0 while unknown. Others that the container uses are in
+    /// [`LearnedMacs`].
     pub mac: u64,
-    /// Bits of [`Interface::TRACE`].
+    /// MAC address of the bridge that the interface is a port of: what is sent there leaves the bridge. 0 while unknown.
+    pub bridge_mac: u64,
+    /// Bits of [`Interface::TRACE`] and [`Interface::CONTAINER_BRIDGE`].
     pub flags: u32,
     pub reserved: u32,
 }
-const _: () = assert!(size_of::<Interface>() == 24);
+const _: () = assert!(size_of::<Interface>() == 32);
 
 impl Interface {
     /// Log each decision, where [`globals::TRACE`] is on.
     pub const TRACE: u32 = 1;
+    /// A bridge that has containers' interfaces only as ports, in [`ORPHAN_SLOT`]: packets that the host routes from there
+    /// come from a container.
+    pub const CONTAINER_BRIDGE: u32 = 2;
 }
 
 /// What the kernel needs to know of a slot when a new key appears that the slot is to own.
@@ -294,28 +315,42 @@ pub struct Counters {
 }
 const _: () = assert!(size_of::<Counters>() == 32);
 
-/// [`Counters`] that also tell how many of the wire bytes are VLAN tags.
+/// What of [`Counters`] is neither IP nor the 14 bytes of each frame's Ethernet header: VLAN tags, padding behind the IP
+/// packet, and all of a frame that is not IP. With it the IP bytes follow from the others:
+/// `wire bytes - 14 * packets - wire_bytes` on a wire, `skb_bytes - 14 * skbs - skb_bytes` as the kernel hands packets on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct TaggedCounters {
-    pub counters: Counters,
-    /// Wire bytes of VLAN tags.
-    pub vlan_bytes: u64,
+pub struct Overhead {
+    /// Of the wire bytes.
+    pub wire_bytes: u64,
+    /// Of the skb bytes, where a VLAN tag in metadata does not count.
+    pub skb_bytes: u64,
 }
-const _: () = assert!(size_of::<TaggedCounters>() == 40);
+const _: () = assert!(size_of::<Overhead>() == 16);
+
+/// [`Counters`] with their [`Overhead`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FrameCounters {
+    pub counters: Counters,
+    pub overhead: Overhead,
+}
+const _: () = assert!(size_of::<FrameCounters>() == 48);
 
 /// Everything a slot has counted on one CPU, twice: by scope, and (buckets only) by what was not a port.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SlotTotals {
     /// By [`Direction`] and [`Scope`]. Their sum over scopes is the total.
-    pub scopes: [[TaggedCounters; Scope::ALL.len()]; 2],
+    pub scopes: [[FrameCounters; Scope::ALL.len()]; 2],
     /// By [`Direction`] and [`Bucket`].
-    pub buckets: [[TaggedCounters; Bucket::ALL.len()]; 2],
+    pub buckets: [[FrameCounters; Bucket::ALL.len()]; 2],
+    /// Of the received frames in [`Scope::Flooded`], once more: by the scope that their source address has.
+    pub flooded: [FrameCounters; Scope::ALL.len()],
 }
-const _: () = assert!(size_of::<SlotTotals>() == 2 * 40 * (6 + 9));
+const _: () = assert!(size_of::<SlotTotals>() == 48 * (2 * (7 + 9) + 7));
 
-/// One position of the port table on one CPU: one cache line.
+/// One position of the port table on one CPU: one cache line. What is hardly ever there is in [`PortOverheads`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct PortCounters {
@@ -323,6 +358,38 @@ pub struct PortCounters {
     pub directions: [Counters; 2],
 }
 const _: () = assert!(size_of::<PortCounters>() == 64);
+
+/// The same position's [`Overhead`]: written only by frames that have some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PortOverheads {
+    /// By [`Direction`].
+    pub directions: [Overhead; 2],
+}
+const _: () = assert!(size_of::<PortOverheads>() == 32);
+
+/// What positions had counted that were freed in favour of another one, and which of them is not cleared yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Folded {
+    pub counters: PortCounters,
+    pub overheads: PortOverheads,
+    /// The position that was added last, plus 1, until it is cleared: then 0.
+    pub unfinished: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<Folded>() == 104);
+
+/// MAC addresses that a container has sent from, beside [`Interface::mac`]. The next one replaces the oldest.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct LearnedMacs {
+    /// As [`Interface::mac`]; 0: not in use.
+    pub macs: [u64; LEARNED_WAYS],
+    /// How many were learned so far: the next one goes to `learned % LEARNED_WAYS`.
+    pub learned: u64,
+}
+const _: () = assert!(size_of::<LearnedMacs>() == 8 * LEARNED_WAYS + 8);
 
 /// [`WAYS`] neighbouring keys: one cache line.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -463,7 +530,7 @@ mod tests {
         for (index, bucket) in Bucket::ALL.into_iter().enumerate() {
             assert_eq!(bucket as usize, index);
         }
-        assert_eq!(Role::try_from(3), Err(UnknownValue(3)));
+        assert_eq!(Role::try_from(4), Err(UnknownValue(4)));
     }
 
     #[test]

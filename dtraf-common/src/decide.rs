@@ -7,14 +7,14 @@ use crate::packet::{Frame, Handshake, Kind, protocol};
 
 /// What is known about the container and the network around it.
 pub trait Knowledge {
-    /// Scope of the other end's address.
+    /// Scope of the other end: of the interface that the frame came in by where that says it, else of its address.
     fn scope(&self, frame: &Frame) -> Scope;
     /// The container is known to serve `port`.
     fn is_served(&self, protocol: u8, port: u16) -> bool;
     /// Somebody lately asked UDP `port`.
     fn was_asked(&self, port: u16) -> bool;
-    /// The container's MAC address, 0 while unknown.
-    fn mac(&self) -> u64;
+    /// The container may use this MAC address: it is its interface's, it has sent from it, or nobody knows any yet.
+    fn uses_mac(&self, mac: u64) -> bool;
 }
 
 /// Whether the frame has a key, and whether the key may enter the table when it is not there.
@@ -36,6 +36,7 @@ pub enum Claim {
 /// Where a frame's bytes go. Flat, so that the kernel can carry it in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
+    /// Of the other end. What is in [`Bucket::Foreign`] is in [`Scope::Flooded`] all the same: see [`Decision::total`].
     pub scope: Scope,
     pub claim: Claim,
     /// Where it goes without a key, or when its key is not in the table and may not enter.
@@ -49,6 +50,12 @@ impl Decision {
     #[inline(always)]
     const fn bucket(scope: Scope, bucket: Bucket) -> Self {
         Self { scope, claim: Claim::NoKey, bucket, role: Role::Portless, port: 0 }
+    }
+
+    /// The scope whose total the frame is in.
+    #[inline(always)]
+    pub const fn total(&self) -> Scope {
+        if matches!(self.bucket, Bucket::Foreign) { Scope::Flooded } else { self.scope }
     }
 }
 
@@ -64,13 +71,15 @@ pub fn decide<K: Knowledge>(frame: &Frame, direction: Direction, knowledge: &K) 
     if frame.to_group() {
         return Decision::bucket(Scope::Multicast, Bucket::Multicast);
     }
-    let mac = knowledge.mac();
-    if matches!(direction, Direction::Received) && mac != 0 && frame.destination != mac {
-        return Decision::bucket(Scope::Other, Bucket::Foreign);
-    }
     let scope = knowledge.scope(frame);
+    if matches!(direction, Direction::Received) && !knowledge.uses_mac(frame.destination) {
+        return Decision::bucket(scope, Bucket::Foreign);
+    }
     if matches!(scope, Scope::Multicast) {
         return Decision::bucket(scope, Bucket::Multicast);
+    }
+    if matches!(frame.kind, Kind::Unparsed) {
+        return Decision::bucket(scope, Bucket::Unparsed);
     }
     decide_unicast(frame, scope, direction, knowledge)
 }
@@ -97,7 +106,9 @@ fn decide_unicast<K: Knowledge>(
     let server = Decision { role: Role::Server, port: local, ..decision };
     let client = Decision { role: Role::Client, port: remote, ..decision };
     if knowledge.is_served(protocol, local) {
-        return Decision { claim: Claim::Allowed, ..server };
+        // What it is made to answer goes where the question says that it came from, and makes no entry there.
+        let answers = sent && !matches!(handshake, Handshake::None);
+        return Decision { claim: if answers { Claim::Refused } else { Claim::Allowed }, ..server };
     }
     let is_udp = protocol == protocol::UDP;
     if !sent {
@@ -132,8 +143,8 @@ mod tests {
         fn was_asked(&self, port: u16) -> bool {
             self.asked.contains(&port)
         }
-        fn mac(&self) -> u64 {
-            self.mac
+        fn uses_mac(&self, mac: u64) -> bool {
+            self.mac == mac
         }
     }
 
@@ -156,6 +167,17 @@ mod tests {
         for direction in Direction::ALL {
             let decision = decide(&ports(6, 80, 50000), direction, &world);
             assert_eq!(role_and_port(decision), (Role::Server, 80, Claim::Allowed));
+        }
+    }
+
+    #[test]
+    fn answers_of_a_served_port_make_no_entry_where_nobody_asked() {
+        let world = World { served: &[(6, 80)], ..QUIET };
+        for handshake in [Handshake::Accept, Handshake::Reply] {
+            let answer = Frame { handshake, ..ports(6, 80, 50000) };
+            let decision = decide(&answer, Direction::Transmitted, &world);
+            assert_eq!(role_and_port(decision), (Role::Server, 80, Claim::Refused));
+            assert_eq!(decision.bucket, Bucket::Unsolicited);
         }
     }
 
@@ -209,13 +231,15 @@ mod tests {
         let group = Frame { destination: 0x0100_5e00_0001, ..ports(17, 5353, 5353) };
         let foreign = Frame { destination: 0x0242_ac11_0003, ..ports(6, 80, 1) };
         let fragment = Frame { kind: Kind::LaterFragment, protocol: 17, ..TO_IT };
+        let unparsed = Frame { kind: Kind::Unparsed, ..TO_IT };
         let lost = World { scope: Scope::Multicast, ..QUIET };
         for (name, frame, world, scope, bucket) in [
             ("not ip", &not_ip, &QUIET, Scope::Other, Bucket::L2),
             ("group address", &group, &QUIET, Scope::Multicast, Bucket::Multicast),
             ("group by its ip address", &fragment, &lost, Scope::Multicast, Bucket::Multicast),
-            ("not for this container", &foreign, &QUIET, Scope::Other, Bucket::Foreign),
+            ("not for this container", &foreign, &QUIET, Scope::Internet, Bucket::Foreign),
             ("later fragment", &fragment, &QUIET, Scope::Internet, Bucket::Fragment),
+            ("no way to the ports", &unparsed, &QUIET, Scope::Internet, Bucket::Unparsed),
             ("not walked", &Frame::UNREADABLE, &QUIET, Scope::Other, Bucket::Unparsed),
         ] {
             let decision = decide(frame, Direction::Received, world);
@@ -225,6 +249,13 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn flooded_frames_are_in_no_scope_that_is_billed() {
+        let foreign = Frame { destination: 0x0242_ac11_0003, ..ports(6, 80, 1) };
+        assert_eq!(decide(&foreign, Direction::Received, &QUIET).total(), Scope::Flooded);
+        assert_eq!(decide(&ports(6, 80, 1), Direction::Received, &QUIET).total(), Scope::Internet);
     }
 
     #[test]

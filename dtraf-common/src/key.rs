@@ -11,23 +11,23 @@ pub struct PortKey {
     pub protocol: u8,
     pub role: Role,
     pub scope: Scope,
-    /// Host byte order; 0 for protocols without ports.
+    /// Host byte order; 0 for protocols without ports and for [`Role::ClientOther`].
     pub port: u16,
-    /// VLAN tags on each frame, 0 to 3: with it the IP bytes follow from the wire bytes.
-    pub vlan_tags: u8,
 }
 
 /// Bit 63 of every key, so that no key is 0 or [`crate::abi::TOMBSTONE`].
 const VALID: u64 = 1 << 63;
 /// The role value that no [`Role`] has: the entry counts nothing but says that a port is served.
-const MARK: u64 = 3;
+const MARK: u64 = 7;
+/// Bit 62: programs do not find the key any more, and its position is about to be folded into another one.
+const FOLDING: u64 = 1 << 62;
 
 const PROTOCOL: u32 = 16;
 const SLOT: u32 = 24;
 const SCOPE: u32 = 40;
 const ROLE: u32 = 43;
-const FAMILY: u32 = 45;
-const VLAN_TAGS: u32 = 46;
+const ROLE_MASK: u64 = 7;
+const FAMILY: u32 = 46;
 
 impl PortKey {
     #[inline(always)]
@@ -39,8 +39,39 @@ impl PortKey {
             | (self.scope as u64) << SCOPE
             | (self.role as u64) << ROLE
             | (self.family as u64) << FAMILY
-            | ((self.vlan_tags & 3) as u64) << VLAN_TAGS
     }
+
+    /// The key that remote ports share which have no entry of their own.
+    #[inline(always)]
+    #[must_use]
+    pub const fn shared(self) -> Self {
+        Self { role: Role::ClientOther, port: 0, ..self }
+    }
+}
+
+/// The packed key of [`PortKey::shared`], from the packed key of a client's port.
+#[inline(always)]
+pub const fn shared(packed: u64) -> u64 {
+    packed & !(ROLE_MASK << ROLE | 0xffff) | (Role::ClientOther as u64) << ROLE
+}
+
+/// Whether a packed key is that of a client's port, and which port that is.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the field is cut out of the packed key")]
+pub const fn client_port(packed: u64) -> Option<u16> {
+    if packed >> ROLE & ROLE_MASK == Role::Client as u64 { Some(packed as u16) } else { None }
+}
+
+/// The same key, which programs do not find any more.
+#[inline(always)]
+pub const fn folding(packed: u64) -> u64 {
+    packed | FOLDING
+}
+
+/// The key as it was before [`folding`], if it is such a key.
+#[inline(always)]
+pub const fn unfolded(packed: u64) -> Option<u64> {
+    if packed & FOLDING == 0 { None } else { Some(packed & !FOLDING) }
 }
 
 /// Says that `port` of the container behind `slot` is served, whatever the family and the peer.
@@ -107,18 +138,18 @@ impl TryFrom<u64> for DirectoryKey {
         if packed & VALID == 0 {
             return Err(UnknownValue(packed as u8));
         }
+        let packed = packed & !FOLDING;
         let (slot, protocol, port) = (slot_of(packed), (packed >> PROTOCOL) as u8, packed as u16);
-        if packed >> ROLE & 3 == MARK {
+        if packed >> ROLE & ROLE_MASK == MARK {
             return Ok(Self::Served(ServedKey { slot, protocol, port }));
         }
         Ok(Self::Port(PortKey {
             slot,
             family: Family::try_from((packed >> FAMILY & 1) as u8)?,
             protocol,
-            role: Role::try_from((packed >> ROLE & 3) as u8)?,
+            role: Role::try_from((packed >> ROLE & ROLE_MASK) as u8)?,
             scope: Scope::try_from((packed >> SCOPE & 7) as u8)?,
             port,
-            vlan_tags: (packed >> VLAN_TAGS & 3) as u8,
         }))
     }
 }
@@ -157,15 +188,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn packing_loses_nothing(slot: u16, family in 0u8..2, protocol: u8, role in 0u8..3, scope in 0u8..6, port: u16, vlan_tags in 0u8..4) {
+        fn packing_loses_nothing(slot: u16, family in 0u8..2, protocol: u8, role in 0u8..4, scope in 0u8..7, port: u16) {
             let key = PortKey {
-                slot, protocol, port, vlan_tags,
+                slot, protocol, port,
                 family: Family::try_from(family).unwrap(),
                 role: Role::try_from(role).unwrap(),
                 scope: Scope::try_from(scope).unwrap(),
             };
             prop_assert_eq!(DirectoryKey::try_from(key.pack()), Ok(DirectoryKey::Port(key)));
             prop_assert_eq!(slot_of(key.pack()), slot);
+            prop_assert_eq!(shared(key.pack()), key.shared().pack());
+            prop_assert_eq!(client_port(key.pack()), (key.role == Role::Client).then_some(port));
+            prop_assert_eq!((unfolded(key.pack()), unfolded(folding(key.pack()))), (None, Some(key.pack())));
+            prop_assert_eq!(DirectoryKey::try_from(folding(key.pack())), Ok(DirectoryKey::Port(key)));
             let served = ServedKey { slot, protocol, port };
             prop_assert_eq!(DirectoryKey::try_from(served.pack()), Ok(DirectoryKey::Served(served)));
             prop_assert!(key.pack() > TOMBSTONE && served.pack() > TOMBSTONE);

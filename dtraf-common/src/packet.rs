@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use self::headers::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_QINQ, ETHERTYPE_VLAN, EthernetHeader, Extension,
     FRAGMENT_OFFSET, FRAGMENT6_OFFSET, FragmentHeader, HEADERS_MASK, Ipv4Header, Ipv6Header, JUMBO_BYTES,
-    JUMBO_OPTION, MAX_EXTENSIONS, MAX_VLAN_TAGS, SCTP_ABORT, SCTP_COMMON_BYTES, SCTP_INIT_ACK,
+    JUMBO_OPTION, MAC_BYTES, MAX_EXTENSIONS, MAX_VLAN_TAGS, SCTP_ABORT, SCTP_COMMON_BYTES, SCTP_INIT_ACK,
     SCTP_SHUTDOWN_COMPLETE, SctpHeader, TCP_RST, TCP_SYN_ACK, TcpHeader, UDP_BYTES, UdpHeader,
     VLAN_TAGS_MASK, VlanTag,
 };
@@ -74,7 +74,7 @@ raw_enum! {
     Kind {
         /// An ethertype that is not IP.
         NotIp = 0,
-        /// IP by its ethertype, but with an impossible header, too long a chain of extensions, or cut short.
+        /// IP by its ethertype, but its fixed header is of another version, or cut short.
         Malformed = 1,
         /// IP, and a protocol without ports.
         Portless = 2,
@@ -82,6 +82,8 @@ raw_enum! {
         LaterFragment = 3,
         /// TCP, UDP or SCTP.
         Ports = 4,
+        /// IP, but what follows the fixed header is impossible, cut short, or too long a chain of extensions.
+        Unparsed = 5,
     }
 }
 
@@ -103,6 +105,8 @@ raw_enum! {
 pub struct Frame {
     /// Destination MAC address, first octet in bits 40..48.
     pub destination: u64,
+    /// Source MAC address, in the same form.
+    pub source: u64,
     /// VLAN tags in the frame's bytes. One more may be in the skb's metadata.
     pub vlan_tags: u32,
     pub kind: Kind,
@@ -116,6 +120,8 @@ pub struct Frame {
     /// The other end's port, in host byte order.
     pub remote_port: u16,
     pub handshake: Handshake,
+    /// Bytes of the IP packet, as its fixed header says; 0 where that does not say it, as in packets above 64 KiB.
+    pub ip_bytes: u32,
     /// IP and transport headers, extensions and options included: what each segment of a GSO packet repeats.
     pub header_bytes: u32,
     /// Bytes of a jumbo hop-by-hop header, which never reaches a wire; counted in `header_bytes`.
@@ -126,6 +132,7 @@ impl Frame {
     /// Stands for a frame that ended before its headers did.
     pub const UNREADABLE: Self = Self {
         destination: 0,
+        source: 0,
         vlan_tags: 0,
         kind: Kind::Malformed,
         family: Family::V4,
@@ -134,9 +141,22 @@ impl Frame {
         local_port: 0,
         remote_port: 0,
         handshake: Handshake::None,
+        ip_bytes: 0,
         header_bytes: 0,
         phantom_bytes: 0,
     };
+
+    /// The frame holds an IP packet.
+    #[inline(always)]
+    pub const fn is_ip(&self) -> bool {
+        !matches!(self.kind, Kind::NotIp | Kind::Malformed)
+    }
+
+    /// The same frame, behind whose fixed IP header nothing can be found. Segments repeat nobody knows what.
+    #[inline(always)]
+    const fn unparsed(self) -> Self {
+        Self { kind: Kind::Unparsed, header_bytes: 0, phantom_bytes: 0, ..self }
+    }
 
     /// The destination is a group: the lowest bit of its first octet (IEEE 802.3, 3.2.3).
     #[inline(always)]
@@ -165,7 +185,8 @@ pub fn remote_address<P: PacketBytes + ?Sized>(
     }))
 }
 
-/// Walks over a frame. `None` when `bytes` ended, or could not be read, before the ports.
+/// Walks over a frame. `None` when `bytes` ended, or could not be read, before the ports; where rare headers are walked over,
+/// only before the end of the Ethernet header and its tags.
 #[inline(always)]
 pub fn walk<P: PacketBytes + ?Sized>(bytes: &P, direction: Direction) -> Option<Frame> {
     let ethernet: EthernetHeader = bytes.read(0)?;
@@ -181,7 +202,8 @@ pub fn walk<P: PacketBytes + ?Sized>(bytes: &P, direction: Direction) -> Option<
     }
     vlan_tags = bytes.forget(vlan_tags, VLAN_TAGS_MASK);
     let destination = u64::from_be(bytes.read(0)?) >> 16;
-    let frame = Frame { destination, vlan_tags, ..Frame::UNREADABLE };
+    let source = u64::from_be(bytes.read(MAC_BYTES)?) >> 16;
+    let frame = Frame { destination, source, vlan_tags, ..Frame::UNREADABLE };
     let l3 = ETHERNET_BYTES + vlan_tags * VLAN_BYTES;
     match ethertype {
         ETHERTYPE_IPV4 => walk_v4(bytes, l3, direction, frame),
@@ -192,9 +214,11 @@ pub fn walk<P: PacketBytes + ?Sized>(bytes: &P, direction: Direction) -> Option<
 
 #[inline(always)]
 fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, frame: Frame) -> Option<Frame> {
-    let header: Ipv4Header = bytes.read(l3)?;
+    let Some(header) = bytes.read::<Ipv4Header>(l3) else {
+        return patient::<P>(frame);
+    };
     let header_bytes = u32::from(header.version_and_length & 0xf) * 4;
-    if header.version_and_length >> 4 != 4 || header_bytes < 20 {
+    if header.version_and_length >> 4 != 4 {
         return Some(frame);
     }
     let remote = match direction {
@@ -203,7 +227,11 @@ fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
     };
     let protocol = header.protocol;
     let remote = u32::from_be(remote);
-    let frame = Frame { family: Family::V4, protocol, remote, header_bytes, ..frame };
+    let ip_bytes = u32::from(u16::from_be(header.total_length));
+    let frame = Frame { family: Family::V4, protocol, remote, ip_bytes, header_bytes, ..frame };
+    if header_bytes < 20 {
+        return Some(frame.unparsed());
+    }
     if u16::from_be(header.fragment) & FRAGMENT_OFFSET != 0 {
         return Some(Frame { kind: Kind::LaterFragment, ..frame });
     }
@@ -212,7 +240,9 @@ fn walk_v4<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
 
 #[inline(always)]
 fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, frame: Frame) -> Option<Frame> {
-    let header: Ipv6Header = bytes.read(l3)?;
+    let Some(header) = bytes.read::<Ipv6Header>(l3) else {
+        return patient::<P>(frame);
+    };
     if header.version >> 4 != 6 {
         return Some(frame);
     }
@@ -222,13 +252,19 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
     };
     let remote = u32::from_be(remote);
     let mut protocol = header.next;
+    let payload_bytes = u32::from(u16::from_be(header.payload_length));
     if !P::RARE_HEADERS {
         if is_extension(protocol) {
             return None;
         }
-        let frame = Frame { family: Family::V6, protocol, remote, header_bytes: 40, ..frame };
+        let ip_bytes = payload_bytes + 40;
+        let frame = Frame { family: Family::V6, protocol, remote, ip_bytes, header_bytes: 40, ..frame };
         return walk_transport(bytes, l3 + 40, direction, frame);
     }
+    // A jumbo header says how much follows (`ip6_rcv_core` of `net/ipv6/ip6_input.c`).
+    let says_no_length = payload_bytes == 0 && protocol == protocol::HOP_BY_HOP;
+    let ip_bytes = if says_no_length { 0 } else { payload_bytes + 40 };
+    let frame = Frame { family: Family::V6, protocol, remote, ip_bytes, ..frame };
     let mut header_bytes = 40;
     let mut phantom_bytes = 0;
     for _ in 0..=MAX_EXTENSIONS {
@@ -238,7 +274,7 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
         match protocol {
             _ if !is_extension(protocol) => {}
             protocol::FRAGMENT => {
-                let fragment: FragmentHeader = bytes.read(at)?;
+                let Some(fragment) = bytes.read::<FragmentHeader>(at) else { break };
                 header_bytes += 8;
                 protocol = fragment.next;
                 if u16::from_be(fragment.offset) & FRAGMENT6_OFFSET == 0 {
@@ -247,7 +283,7 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
                 kind = Kind::LaterFragment;
             }
             _ => {
-                let extension: Extension = bytes.read(at)?;
+                let Some(extension) = bytes.read::<Extension>(at) else { break };
                 let jumbo = header.payload_length == 0 && extension.option == JUMBO_OPTION;
                 if protocol == protocol::HOP_BY_HOP && jumbo {
                     phantom_bytes = JUMBO_BYTES;
@@ -263,13 +299,19 @@ fn walk_v6<P: PacketBytes + ?Sized>(bytes: &P, l3: u32, direction: Direction, fr
                 continue;
             }
         }
-        let frame = Frame { family: Family::V6, protocol, remote, header_bytes, phantom_bytes, ..frame };
+        let frame = Frame { protocol, header_bytes, phantom_bytes, ..frame };
         if kind == Kind::LaterFragment {
             return Some(Frame { kind, ..frame });
         }
         return walk_transport(bytes, at, direction, frame);
     }
-    Some(frame)
+    Some(frame.unparsed())
+}
+
+/// A frame whose rest could not be read: what it is where the patient walk says so, nothing yet before that.
+#[inline(always)]
+fn patient<P: PacketBytes + ?Sized>(frame: Frame) -> Option<Frame> {
+    P::RARE_HEADERS.then_some(frame)
 }
 
 /// The extensions that are walked over. Behind others, encryption for one, no ports can be found.
@@ -296,7 +338,7 @@ fn walk_transport<P: PacketBytes + ?Sized>(
 ) -> Option<Frame> {
     let (source, destination, handshake, header_bytes) = match frame.protocol {
         protocol::TCP => {
-            let tcp: TcpHeader = bytes.read(offset)?;
+            let Some(tcp) = bytes.read::<TcpHeader>(offset) else { return patient::<P>(frame.unparsed()) };
             let handshake = if tcp.flags & TCP_RST != 0 {
                 Handshake::Reply
             } else if tcp.flags & TCP_SYN_ACK == TCP_SYN_ACK {
@@ -307,11 +349,11 @@ fn walk_transport<P: PacketBytes + ?Sized>(
             (tcp.source, tcp.destination, handshake, u32::from(tcp.data_offset >> 4) * 4)
         }
         protocol::UDP => {
-            let udp: UdpHeader = bytes.read(offset)?;
+            let Some(udp) = bytes.read::<UdpHeader>(offset) else { return patient::<P>(frame.unparsed()) };
             (udp.source, udp.destination, Handshake::None, UDP_BYTES)
         }
         protocol::SCTP => {
-            let sctp: SctpHeader = bytes.read(offset)?;
+            let Some(sctp) = bytes.read::<SctpHeader>(offset) else { return patient::<P>(frame.unparsed()) };
             let handshake = match sctp.chunk {
                 SCTP_INIT_ACK => Handshake::Accept,
                 SCTP_ABORT | SCTP_SHUTDOWN_COMPLETE => Handshake::Reply,

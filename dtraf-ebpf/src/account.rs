@@ -7,16 +7,16 @@ use dtraf_common::abi::{Bucket, Direction, Interface, Scope, WAYS};
 use dtraf_common::decide::{Claim, Decision, decide};
 use dtraf_common::key::PortKey;
 use dtraf_common::packet::{Frame, Handshake, walk};
-use dtraf_common::wire::measure;
+use dtraf_common::wire::{Size, measure};
 
-use crate::add::{add, add_tagged};
+use crate::add::{add, add_frame, add_overhead};
 use crate::forget::{Unknown, taken};
-use crate::maps::{COUNTERS, SET_COUNT, SLOT_COUNT, TOTALS, TRACE};
+use crate::maps::{COUNTERS, OVERHEADS, SET_COUNT, SLOT_COUNT, TOTALS, TRACE};
 use crate::peers;
 use crate::skb::Skb;
-use crate::table::{self, LOST, NOWHERE, OVER_QUOTA, Ports};
+use crate::table::{self, LOST, NOWHERE, OVER_QUOTA, OWN, Ports, REFUSED, UNINVITED};
 use crate::trace;
-use crate::world::{Registered, World, registered, remember_asked};
+use crate::world::{Registered, World, learn, registered, remember_asked};
 
 #[inline(always)]
 pub(crate) fn try_account<const RECEIVED: bool>(ctx: &TcContext) {
@@ -56,29 +56,37 @@ fn walk_scattered<const RECEIVED: bool>(skb: *mut __sk_buff, unknown: Unknown, f
 fn book<const RECEIVED: bool>(skb: Skb, unknown: Unknown, frame: &Frame) {
     let direction = direction::<RECEIVED>();
     let interface = registered(skb.ifindex());
-    let world = World { skb, direction, interface: &interface, unknown };
+    let from = if RECEIVED { registered(skb.ingress_ifindex()) } else { Registered::UNKNOWN };
+    let world = World { skb, direction, interface: &interface, from: &from, unknown };
+    if !RECEIVED && frame.source != interface.mac {
+        taken(learn(interface.slot, frame.source, unknown));
+    }
     let decision = unknown.forget_decision(decide(frame, direction, &world));
-    let tags = skb.metadata_tags() + frame.vlan_tags;
-    let (scope, position, bucket) = place(&interface, unknown, frame, &decision, tags);
+    let (position, bucket) = place::<RECEIVED>(&interface, unknown, frame, &decision);
+    let scope = unknown.index::<{ Scope::ALL.len() }>(decision.total() as u64);
 
-    let size = measure(skb.size(), frame);
+    let size = measure(skb.size(), frame, || world.is_bridged(frame));
     // SAFETY: has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(totals) = TOTALS.get_ptr_mut(cpu * SLOT_COUNT.load() + interface.slot) else {
         return;
     };
     // SAFETY: the map's value is valid for as long as the program runs, and each variant is an index.
-    add_tagged(unsafe { &raw mut (*totals).scopes[direction as usize][scope] }, &size);
+    add_frame(unsafe { &raw mut (*totals).scopes[direction as usize][scope] }, &size);
     if position == NOWHERE {
         // SAFETY: as above.
-        add_tagged(unsafe { &raw mut (*totals).buckets[direction as usize][bucket] }, &size);
-    } else if let Some(counters) = COUNTERS.get_ptr_mut(cpu * SET_COUNT.load() * WAYS + position) {
-        // SAFETY: as above.
-        add(unsafe { &raw mut (*counters).directions[direction as usize] }, &size);
+        add_frame(unsafe { &raw mut (*totals).buckets[direction as usize][bucket] }, &size);
+        if RECEIVED && scope == Scope::Flooded as usize {
+            let address_scope = unknown.index::<{ Scope::ALL.len() }>(decision.scope as u64);
+            // SAFETY: as above.
+            add_frame(unsafe { &raw mut (*totals).flooded[address_scope] }, &size);
+        }
+    } else {
+        add_to_port(cpu * SET_COUNT.load() * WAYS + position, direction, &size);
     }
-    if RECEIVED && decision.scope as u64 == Scope::Container as u64 {
+    if RECEIVED && decision.scope as u64 == Scope::Container as u64 && scope == Scope::Container as usize {
         let may_enter = frame.handshake as u64 != Handshake::Reply as u64;
-        peers::book(skb, unknown, interface.slot, may_enter, &size);
+        peers::book(unknown, from.slot, interface.slot, may_enter, &size);
     }
     if TRACE.load() != 0 && interface.flags & Interface::TRACE != 0 {
         let bucket = if position == NOWHERE { bucket as u64 } else { trace::NO_BUCKET };
@@ -86,20 +94,34 @@ fn book<const RECEIVED: bool>(skb: Skb, unknown: Unknown, frame: &Frame) {
     }
 }
 
-/// The frame's scope, its position in the table or [`NOWHERE`], and its bucket. Indexes, of which the verifier knows no
-/// more than their bounds.
+/// Adds to one CPU's counters of a port.
 #[inline(always)]
-fn place(
+fn add_to_port(index: u32, direction: Direction, size: &Size) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(index) {
+        // SAFETY: the map's value is valid for as long as the program runs, and each variant is an index.
+        add(unsafe { &raw mut (*counters).directions[direction as usize] }, size);
+    }
+    if size.has_overhead()
+        && let Some(overheads) = OVERHEADS.get_ptr_mut(index)
+    {
+        // SAFETY: as above.
+        add_overhead(unsafe { &raw mut (*overheads).directions[direction as usize] }, size);
+    }
+}
+
+/// The frame's position in the table or [`NOWHERE`], and its bucket: an index, of which the verifier knows no more than its
+/// bounds.
+#[inline(always)]
+fn place<const RECEIVED: bool>(
     interface: &Registered,
     unknown: Unknown,
     frame: &Frame,
     decision: &Decision,
-    tags: u32,
-) -> (usize, u32, usize) {
+) -> (u32, usize) {
     let &Frame { family, protocol, local_port: local, .. } = frame;
     let &Decision { scope, claim, bucket, role, port } = decision;
     let slot = interface.slot;
-    let key = PortKey { slot: slot as u16, family, protocol, role, scope, port, vlan_tags: tags as u8 };
+    let key = PortKey { slot: slot as u16, family, protocol, role, scope, port };
     let key = key.pack();
     let claim = claim as u64;
     let mut bucket = bucket as u64;
@@ -109,19 +131,19 @@ fn place(
         if position == NOWHERE {
             if claim == Claim::RefusedButAsked as u64 {
                 remember_asked(slot, local);
-            } else if claim >= Claim::Allowed as u64 {
-                match table::claim::<Ports>(slot, key, unknown) {
-                    OVER_QUOTA => bucket = Bucket::OverQuota as u64,
-                    LOST => bucket = Bucket::MapFull as u64,
-                    claimed => position = claimed as u32,
-                }
+            }
+            let reserved = if RECEIVED { UNINVITED } else { OWN };
+            match table::enter(slot, key, claim >= Claim::Allowed as u64, unknown, reserved) {
+                REFUSED => {}
+                OVER_QUOTA => bucket = Bucket::OverQuota as u64,
+                LOST => bucket = Bucket::MapFull as u64,
+                entered => position = entered as u32,
             }
         }
         if claim == Claim::AllowedAndServes as u64 && position != NOWHERE {
             taken(table::serve(slot, protocol, local, unknown));
         }
     }
-    let scope = unknown.index::<{ Scope::ALL.len() }>(scope as u64);
     let bucket = unknown.index::<{ Bucket::ALL.len() }>(bucket);
-    (scope, unknown.forget(u64::from(position)) as u32, bucket)
+    (unknown.forget(u64::from(position)) as u32, bucket)
 }

@@ -2,17 +2,18 @@
 
 use core::arch::asm;
 
-use dtraf_common::abi::{Counters, TaggedCounters};
+use dtraf_common::abi::{Counters, FrameCounters, Overhead};
 use dtraf_common::wire::Size;
 
 use crate::maps::REALTIME;
 
 #[inline(always)]
-pub(crate) fn add_tagged(to: *mut TaggedCounters, size: &Size) {
-    if REALTIME.load() == 0 {
-        add_tagged_by::<Plainly>(to, size);
-    } else {
-        add_tagged_by::<Atomically>(to, size);
+pub(crate) fn add_frame(to: *mut FrameCounters, size: &Size) {
+    // SAFETY: the caller's pointer is into a map's value.
+    add(unsafe { &raw mut (*to).counters }, size);
+    if size.has_overhead() {
+        // SAFETY: as above.
+        add_overhead(unsafe { &raw mut (*to).overhead }, size);
     }
 }
 
@@ -25,14 +26,13 @@ pub(crate) fn add(to: *mut Counters, size: &Size) {
     }
 }
 
+/// Always atomic: it is rare.
 #[inline(always)]
-fn add_tagged_by<A: Addition>(to: *mut TaggedCounters, size: &Size) {
+pub(crate) fn add_overhead(to: *mut Overhead, size: &Size) {
     // SAFETY: the caller's pointer is into a map's value.
-    add_by::<A>(unsafe { &raw mut (*to).counters }, size);
-    if size.vlan_bytes != 0 {
-        // SAFETY: as above.
-        A::add(unsafe { &raw mut (*to).vlan_bytes }, size.vlan_bytes);
-    }
+    let to = unsafe { &mut *to };
+    Atomically::add(&raw mut to.wire_bytes, size.wire_overhead);
+    Atomically::add(&raw mut to.skb_bytes, size.skb_overhead);
 }
 
 #[inline(always)]

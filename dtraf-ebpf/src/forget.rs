@@ -100,6 +100,7 @@ impl Unknown {
         let port = |value: u16| self.forget(u64::from(value)) as u16;
         Frame {
             destination: self.forget(frame.destination),
+            source: self.forget(frame.source),
             vlan_tags: word(frame.vlan_tags),
             kind: self.forget_byte(&frame.kind),
             family: self.forget_byte(&frame.family),
@@ -108,6 +109,7 @@ impl Unknown {
             local_port: port(frame.local_port),
             remote_port: port(frame.remote_port),
             handshake: self.forget_byte(&frame.handshake),
+            ip_bytes: word(frame.ip_bytes),
             header_bytes: word(frame.header_bytes),
             phantom_bytes: word(frame.phantom_bytes),
         }

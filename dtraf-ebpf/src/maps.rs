@@ -4,13 +4,15 @@ use aya_ebpf::Global;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie};
 use dtraf_common::abi::{
-    AskedPorts, Geometry, Interface, KeySet, MeterRecord, PortCounters, ScopePage, SlotState, SlotTotals,
-    TaggedCounters,
+    AskedPorts, Folded, FrameCounters, Geometry, Interface, KeySet, LearnedMacs, MeterRecord, PortCounters,
+    PortOverheads, ScopePage, SlotState, SlotTotals,
 };
 use dtraf_common::packet::Address;
 
 /// `BPF_F_MMAPABLE` of `include/uapi/linux/bpf.h` (since 5.5).
 const MAPPED: u32 = 1 << 10;
+/// `BPF_F_NO_PREALLOC` of the same file: entries are allocated as they come.
+const NOT_PREALLOCATED: u32 = 1;
 /// Prefixes in the scope trie; entries are allocated as they come.
 const MAX_PREFIXES: u32 = 16384;
 
@@ -27,13 +29,19 @@ pub(crate) static CLAIMS: HashMap<u32, u64> = HashMap::with_max_entries(1, 0);
 #[map]
 pub(crate) static COUNTERS: Array<PortCounters> = Array::with_max_entries(1, MAPPED);
 #[map]
+pub(crate) static OVERHEADS: Array<PortOverheads> = Array::with_max_entries(1, MAPPED);
+#[map]
+pub(crate) static FOLDED: HashMap<u32, Folded> = HashMap::with_max_entries(1, NOT_PREALLOCATED);
+#[map]
+pub(crate) static LEARNED: Array<LearnedMacs> = Array::with_max_entries(1, 0);
+#[map]
 pub(crate) static PEER_SLOTS: Array<SlotState> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static PEER_DIRECTORY: Array<KeySet> = Array::with_max_entries(1, MAPPED);
 #[map]
 pub(crate) static PEER_CLAIMS: HashMap<u32, u64> = HashMap::with_max_entries(1, 0);
 #[map]
-pub(crate) static PEER_COUNTERS: Array<TaggedCounters> = Array::with_max_entries(1, MAPPED);
+pub(crate) static PEER_COUNTERS: Array<FrameCounters> = Array::with_max_entries(1, MAPPED);
 #[map]
 pub(crate) static ASKED: Array<AskedPorts> = Array::with_max_entries(1, 0);
 #[map]

@@ -8,25 +8,22 @@ use dtraf_common::abi::{ORPHAN_SLOT, WAYS};
 use dtraf_common::key::PeerKey;
 use dtraf_common::wire::Size;
 
-use crate::add::add_tagged;
+use crate::add::add_frame;
 use crate::forget::Unknown;
 use crate::maps::{PEER_COUNTERS, PEER_SET_COUNT};
-use crate::skb::Skb;
-use crate::table::{self, NOWHERE, Peers};
-use crate::world::registered;
+use crate::table::{self, NOWHERE, OWN, Peers};
 
-/// Adds to the pair's counters. An answer that its sender was made to give makes no entry. What finds no room is in no pair,
-/// and in the receiver's totals as it is.
+/// Adds to the counters of the pair of slots. An answer that its sender was made to give makes no entry. What finds no room is
+/// in no pair, and in the receiver's totals as it is.
 #[inline(always)]
-pub(crate) fn book(skb: Skb, unknown: Unknown, to: u32, may_enter: bool, size: &Size) {
-    let from = registered(skb.ingress_ifindex()).slot;
+pub(crate) fn book(unknown: Unknown, from: u32, to: u32, may_enter: bool, size: &Size) {
     if from == ORPHAN_SLOT {
         return;
     }
     let key = unknown.forget(PeerKey { from: from as u16, to: to as u16 }.pack());
     let mut position = u64::from(table::find::<Peers>(key, unknown));
     if position == u64::from(NOWHERE) && may_enter {
-        position = table::claim::<Peers>(from, key, unknown);
+        position = table::claim::<Peers>(from, key, unknown, OWN);
     }
     // SAFETY: has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
@@ -34,6 +31,6 @@ pub(crate) fn book(skb: Skb, unknown: Unknown, to: u32, may_enter: bool, size: &
     if position < u64::from(positions)
         && let Some(counters) = PEER_COUNTERS.get_ptr_mut(cpu * positions + position as u32)
     {
-        add_tagged(counters, size);
+        add_frame(counters, size);
     }
 }

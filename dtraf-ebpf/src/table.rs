@@ -10,8 +10,8 @@ use core::arch::asm;
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::maps::{Array, HashMap};
-use dtraf_common::abi::{KeySet, SlotState, TOMBSTONE, WAYS};
-use dtraf_common::key::{ServedKey, first_set, position, second_set};
+use dtraf_common::abi::{EPHEMERAL_PORTS, KeySet, SlotState, TOMBSTONE, WAYS};
+use dtraf_common::key::{ServedKey, client_port, first_set, position, second_set, shared};
 
 use crate::forget::Unknown;
 use crate::maps::{
@@ -111,15 +111,16 @@ fn key_at(set: *const KeySet, way: u32) -> u64 {
     unsafe { key.read_volatile() }
 }
 
-/// What came of a claim, for the one packet that made it: a position, or [`OVER_QUOTA`], or [`LOST`].
+/// Adds a key to the table. Returns its position, or [`OVER_QUOTA`], or [`LOST`]. `reserved` is the part of the slot's quota
+/// that this key must leave free: the quota is shifted right by so many bits ([`OWN`] or [`UNINVITED`]).
 ///
 /// Kept out of the fast path: it runs once for each key.
 #[inline(never)]
-pub(crate) fn claim<T: Table>(slot: u32, key: u64, unknown: Unknown) -> u64 {
+pub(crate) fn claim<T: Table>(slot: u32, key: u64, unknown: Unknown, reserved: u32) -> u64 {
     let Some(state) = T::SLOTS.get_ptr_mut(slot) else { return LOST };
     // SAFETY: the map's value is valid for as long as the program runs; other CPUs and user space write whole words.
     let SlotState { quota, entries } = unsafe { state.read_volatile() };
-    if entries >= quota {
+    if entries >= quota - (quota >> reserved) {
         return OVER_QUOTA;
     }
     let free = unknown.forget(u64::from(first_free::<T>(key))) as u32;
@@ -145,6 +146,43 @@ pub(crate) fn claim<T: Table>(slot: u32, key: u64, unknown: Unknown) -> u64 {
     u64::from(free)
 }
 
+/// What the container sends may use all of its quota.
+pub(crate) const OWN: u32 = 31;
+/// What others send to its served ports leaves it a quarter.
+pub(crate) const UNINVITED: u32 = 2;
+
+/// Finds a place for a packet whose key is not in the table, or makes one. Returns its position, or [`OVER_QUOTA`], or
+/// [`LOST`]; [`REFUSED`] where the packet may not make an entry and no other one stands for it.
+///
+/// Remote ports that find no entry of their own are counted in one that they share ([`key::shared`]): new ones of the
+/// ephemeral range when half of the quota is in use, and those whose own entries were folded into it.
+///
+/// Kept out of the fast path: it runs once for each key, and for what is refused.
+#[inline(never)]
+pub(crate) fn enter(slot: u32, key: u64, may_claim: bool, unknown: Unknown, reserved: u32) -> u64 {
+    let Some(state) = SLOTS.get(slot) else { return LOST };
+    let &SlotState { quota, entries } = state;
+    let mut key = key;
+    let mut refused = REFUSED;
+    if let Some(port) = client_port(key) {
+        let shared = shared(key);
+        let is_crowded = entries >= quota / 2;
+        if !may_claim || port >= EPHEMERAL_PORTS && is_crowded {
+            let position = find::<Ports>(shared, unknown);
+            if position != NOWHERE {
+                return u64::from(position);
+            }
+            key = shared;
+        }
+        if quota != 0 && entries >= quota {
+            refused = OVER_QUOTA;
+        }
+    }
+    if may_claim { claim::<Ports>(slot, key, unknown, reserved) } else { refused }
+}
+
+/// The packet may not make an entry.
+pub(crate) const REFUSED: u64 = 3 << 32;
 /// The slot owns as many entries as it may.
 pub(crate) const OVER_QUOTA: u64 = 1 << 32;
 /// No room, or another CPU claimed the same position at the same time.
@@ -155,7 +193,7 @@ pub(crate) const LOST: u64 = 2 << 32;
 pub(crate) fn serve(slot: u32, protocol: u8, port: u16, unknown: Unknown) -> u64 {
     let key = ServedKey { slot: slot as u16, protocol, port }.pack();
     match find::<Ports>(key, unknown) {
-        NOWHERE => claim::<Ports>(slot, key, unknown),
+        NOWHERE => claim::<Ports>(slot, key, unknown, OWN),
         position => u64::from(position),
     }
 }

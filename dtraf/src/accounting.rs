@@ -11,6 +11,7 @@ pub(crate) mod card;
 pub(crate) mod blind;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod folding;
 pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod inventory;

@@ -149,7 +149,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_534))]
     pub(crate) max_containers: u32,
 
-    /// Ports that there is room for in all; each takes 64 bytes for every CPU. Rounded up to a power of two
+    /// Ports that there is room for in all; each takes 96 bytes for every CPU. Rounded up to a power of two
     ///
     /// What finds no room is counted without its port, in the bucket `map_full`.
     #[arg(long, value_name = "N", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(64..=4_194_304))]
@@ -157,11 +157,13 @@ pub(crate) struct RunArgs {
 
     /// Ports that each interface may take of them
     ///
-    /// Beyond it traffic is counted without its port, in the bucket `over_quota`: no container can use up another's room.
+    /// From half of them on, new remote ports above 32767 share an entry, `other`, and idle ones join it; a quarter is kept for
+    /// what the container sends itself. Beyond them traffic is counted without its port, in the bucket `over_quota`: no
+    /// container can use up another's room.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub(crate) ports_per_container: u32,
 
-    /// Pairs of containers that there is room for; each takes 40 bytes for every CPU. Rounded up to a power of two
+    /// Pairs of containers that there is room for; each takes 48 bytes for every CPU. Rounded up to a power of two
     ///
     /// Of what one container sends straight to another and finds no room, only the pair is not known: it is in both
     /// containers' figures as it is.

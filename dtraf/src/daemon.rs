@@ -15,6 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::display::Display;
 pub(crate) use self::signals::Signals;
+use crate::accounting::blind::BlindSpot;
 use crate::accounting::report::{Backend, Refused};
 use crate::config::{Run, Show};
 use crate::docker::Docker;
@@ -49,7 +50,10 @@ pub(crate) async fn run(config: Run) -> anyhow::Result<()> {
     for Refused { backend: better, reason } in &refused {
         log::info!("{backend} counts, and not {better}: {reason}");
     }
-    let origin = host::origin(backend, blind_spots(backend, &facts), refused);
+    let mut blind_spots = blind_spots(backend, &facts);
+    // The first thing that the daemon does is to move its rules up.
+    blind_spots.retain(|spot| *spot != BlindSpot::Hidden);
+    let origin = host::origin(backend, blind_spots, refused);
     for spot in &origin.blind_spots {
         log::info!("not seen by {backend}: {spot}");
     }

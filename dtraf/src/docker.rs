@@ -34,13 +34,15 @@ use crate::links::Links;
 pub(crate) use self::catalogue::Catalogue;
 pub(crate) use self::connected::{Connected, Member};
 pub(crate) use self::error::{DockerError, Operation};
-pub(crate) use self::events::{Action, ContainerEvent, DockerEvent};
+pub(crate) use self::events::{Action, ContainerEvent, DockerEvent, EndpointChange};
 pub(crate) use self::setup::{Firewall, Rights, Setup, UserlandProxy};
 
 /// Where Docker listens when nobody says otherwise.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// An engine that starts hundreds of containers at once is slow, but not that slow.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Earlier events are a help, and nothing waits long for them.
+const PAST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to an engine. Clones share it.
 #[derive(Clone, Debug)]
@@ -117,6 +119,21 @@ impl Docker {
         events::subscribe(self.api.clone())
     }
 
+    /// Returns what happened to containers lately, oldest first. Nothing where the engine does not say.
+    pub(crate) async fn past_events(&self) -> Vec<ContainerEvent> {
+        match tokio::time::timeout(PAST_TIMEOUT, events::past(&self.api)).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => {
+                log::warn!("cannot read earlier events of containers: {}", error::chain(&error));
+                Vec::new()
+            }
+            Err(_) => {
+                log::warn!("cannot read earlier events of containers: no end after {PAST_TIMEOUT:?}");
+                Vec::new()
+            }
+        }
+    }
+
     /// One container as it is now; `None` when there is none.
     pub(crate) async fn inspect(&self, id: ContainerId) -> Result<Option<Container>, DockerError> {
         let Some(mut described) = self.describe(&id.to_string()).await? else { return Ok(None) };
@@ -150,7 +167,7 @@ impl Docker {
 
     async fn describe(&self, name: &str) -> Result<Option<container::Described>, DockerError> {
         match self.api.inspect_container(name, None).await {
-            Ok(answer) => Ok(container::describe(answer)),
+            Ok(answer) => Ok(container::describe(answer, self.engine.product)),
             Err(error) if error::is_absence(&error) => Ok(None),
             Err(source) => Err(self.failed(Operation::Inspect(name.to_owned()), source)),
         }

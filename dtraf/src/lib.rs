@@ -60,7 +60,7 @@ fn run(config: Config) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build().context("start the event loop")?;
     runtime.block_on(async {
         match config {
-            Config::Run(config) => daemon::run(config).await,
+            Config::Run(config) => Box::pin(daemon::run(config)).await,
             Config::Stats(config) => stats::run(config).await,
             Config::Report(config) => report::run(&config),
             Config::Account(config) => accounts::run(config),

@@ -209,9 +209,15 @@ fn link_of(message: &RouteNetlinkMessage) -> Option<Link> {
     new_link(message).and_then(Link::from_message)
 }
 
-/// The local end's address: on point-to-point links `IFA_ADDRESS` is the other's.
 fn address_of(message: &RouteNetlinkMessage) -> Option<IpAddr> {
-    let RouteNetlinkMessage::NewAddress(message) = message else { return None };
+    match message {
+        RouteNetlinkMessage::NewAddress(message) => local_address(message),
+        _ => None,
+    }
+}
+
+/// The local end's address: on point-to-point links `IFA_ADDRESS` is the other's.
+fn local_address(message: &AddressMessage) -> Option<IpAddr> {
     let local = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),
         _ => None,

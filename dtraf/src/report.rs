@@ -100,8 +100,12 @@ impl Asked {
         let accounts = self.accounts.as_deref();
         let (sums, around) = match by {
             By::Account | By::Container | By::Project => {
-                let around = archive.around(plan, accounts, |asked| archive.by_holder(asked))?;
-                let sums = Archive::pieces(plan, accounts, |asked| archive.by_holder(asked))?;
+                let ask = |asked: &_| match by {
+                    By::Account => archive.by_account(asked),
+                    _ => archive.by_container(asked),
+                };
+                let around = archive.around(plan, accounts, ask)?;
+                let sums = Archive::pieces(plan, accounts, ask)?;
                 (Sums::Holders(sums), around.into_iter().map(Sums::Holders).collect())
             }
             By::Scope => {
@@ -134,7 +138,7 @@ impl Asked {
         let tariff = Tariff { host: terms.clone().or(declared.host), accounts };
         self.compare(&tariff.host)?;
         let (archive, chosen) = (&self.archive, self.accounts.as_deref());
-        let ask = |asked: &_| archive.by_holder_and_scope(asked);
+        let ask = |asked: &_| archive.by_account_and_scope(asked);
         let found = Found {
             sums: Archive::pieces(&self.plan, chosen, ask)?,
             around: archive.around(&self.plan, chosen, ask)?,

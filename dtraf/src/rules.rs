@@ -25,26 +25,40 @@ use crate::view::neutral::neutral;
 use crate::view::rules::{Listing, render};
 use crate::{clock, host};
 
+/// Changes that one `apply` makes at most, and readings that it waits for.
+const MOST_CHANGES: usize = 20;
+
 pub(crate) async fn run(config: Rules) -> anyhow::Result<()> {
     host::check()?;
     let iptables = Iptables::find()?;
     let text = match config {
         Rules::Plan(make) => {
-            let plan = made(&iptables.read()?, &inventory().await?, &make)?;
-            commands(&iptables, &plan)
+            let standing = iptables.read()?;
+            let plan = made(&standing, &inventory().await?, &make)?;
+            reasons(&standing) + &commands(&iptables, &plan)
         }
         Rules::Apply(make) => {
             let _claim = Claim::take()?;
-            let plan = made(&iptables.read()?, &inventory().await?, &make)?;
-            iptables.carry_out(&plan).context("make the rules")?;
-            outcome(&iptables.read()?, "made")
+            let inventory = inventory().await?;
+            let mut standing = iptables.read()?;
+            // A counter that was superseded is removed once what it had counted is certain.
+            for _ in 0..MOST_CHANGES {
+                let plan = made(&standing, &inventory, &make)?;
+                if plan.is_empty() && !standing.is_unsettled() {
+                    break;
+                }
+                iptables.carry_out(&plan).context("make the rules")?;
+                standing = iptables.read()?;
+            }
+            outcome(&standing, "made")
         }
         Rules::List { containers, format, fit, paint } => {
             let standing = iptables.read()?;
             let chosen = Chosen::among(&standing, &containers)?;
             let mut rules = standing.listed();
             rules.retain(|rule| chosen.has(&rule.counted.key));
-            let listing = Listing { taken_at: clock::now(), programs: programs(&iptables), rules };
+            let hiding = standing.hiding().into_iter().collect();
+            let listing = Listing { taken_at: clock::now(), programs: programs(&iptables), hiding, rules };
             render(&listing, format, fit, paint)
         }
         Rules::Zero(containers) => {
@@ -90,6 +104,15 @@ fn made(standing: &Standing, inventory: &Inventory, make: &Make) -> anyhow::Resu
     let containers = inventory.containers.keys().copied().chain(counted).collect();
     let target = Target { wanted: &wanted, containers: &containers, known: &[], now: clock::now() };
     Ok(plan(standing, &target, make.literal_rules))
+}
+
+/// Comments for a shell: what keeps packets from rules that stand, or from `DOCKER-USER`.
+fn reasons(standing: &Standing) -> String {
+    let hiding = standing.hiding().into_iter().map(|it| format!("# {it} stands before dtraf's rules.\n"));
+    let before = standing.before_docker_user().into_iter();
+    let before =
+        before.map(|it| format!("# {it} stands before DOCKER-USER: rules go to the top of FORWARD.\n"));
+    hiding.chain(before).map(|line| neutral(line.trim_end()).into_owned() + "\n").collect()
 }
 
 /// As a shell would run them.

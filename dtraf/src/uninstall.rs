@@ -75,7 +75,11 @@ async fn ebpf(pins: Option<&PinDirectory>) -> anyhow::Result<String> {
 
 fn iptables() -> Result<String, IptablesError> {
     let iptables = match Iptables::find() {
-        Err(IptablesError::NoProgram | IptablesError::NoChain { .. }) => return Ok(String::new()),
+        Err(IptablesError::NoProgram) => return Ok(String::new()),
+        Err(IptablesError::NoChain { .. }) => match Iptables::find_leftovers()? {
+            Some(iptables) => iptables,
+            None => return Ok(String::new()),
+        },
         found => found?,
     };
     let standing = iptables.read()?;

@@ -53,10 +53,7 @@ pub fn conserved(report: &Report) -> Result<()> {
             tx: sum.tx + meter.tx,
         });
         for (whole, part) in [(figures.total.rx, met.rx), (figures.total.tx, met.tx)] {
-            ensure!(
-                part.skb_bytes <= whole.skb_bytes && part.wire_bytes <= whole.wire_bytes,
-                "{name}'s meters have {part:?} of a total of {whole:?}"
-            );
+            ensure!(part.is_part_of(&whole), "{name}'s meters have {part:?} of a total of {whole:?}");
         }
     }
     let orphans = report.orphans.unwrap_or_default();
@@ -66,7 +63,8 @@ pub fn conserved(report: &Report) -> Result<()> {
 
 /// What one amount says about itself: a wire carries no less than the host, each packet a header at the least.
 fn plausible(amount: &Amount) -> Result<()> {
-    let Amount { wire_bytes, packets, ip_bytes, skb_bytes, skbs } = *amount;
+    let Amount { wire_bytes, packets, ip_bytes, skb_bytes, skb_ip_bytes, skbs } = *amount;
+    ensure!(ip_bytes >= skb_ip_bytes && skb_bytes >= skb_ip_bytes, "too many bytes of IP: {amount:?}");
     ensure!(wire_bytes >= skb_bytes && packets >= skbs, "less on the wire than on the host: {amount:?}");
     ensure!(wire_bytes >= ip_bytes && wire_bytes >= 14 * packets, "too few Ethernet headers: {amount:?}");
     Ok(())
@@ -288,6 +286,7 @@ impl Sub for Amount {
             packets: self.packets - other.packets,
             ip_bytes: self.ip_bytes - other.ip_bytes,
             skb_bytes: self.skb_bytes - other.skb_bytes,
+            skb_ip_bytes: self.skb_ip_bytes - other.skb_ip_bytes,
             skbs: self.skbs - other.skbs,
         }
     }

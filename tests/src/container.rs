@@ -5,11 +5,15 @@ use std::net::IpAddr;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use crate::frames::{Mac, Sending, SendingResult, mac, send_frames};
 use crate::image;
 use crate::lab::Lab;
 use crate::link::{Veth, veths};
 use crate::place::Place;
 use crate::process::Process;
+
+/// The lab's own program in a container that sends frames.
+const SENDER: &str = "/dtraf-lab";
 
 /// A container that is not started yet.
 #[derive(Debug)]
@@ -46,6 +50,17 @@ impl<'a> ContainerSpec<'a> {
     #[must_use]
     pub fn label(self, label: &str) -> Self {
         self.option(&format!("--label={label}"))
+    }
+
+    /// Lays the lab's own program into it, so that it can send frames itself ([`Container::send_frames`]). Its capabilities stay
+    /// Docker's defaults.
+    pub fn with_sender(self) -> Result<Self> {
+        let host = self.lab.host();
+        let program = host.tool.display().to_string();
+        let libraries = host.run("ldd", &[&program]).unwrap_or_default();
+        let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+        let spec = self.option(&format!("--volume={program}:{SENDER}:ro"));
+        Ok(paths.fold(spec, |spec, path| spec.option(&format!("--volume={path}:{path}:ro"))))
     }
 
     /// What runs in it; by default something that waits.
@@ -146,6 +161,18 @@ impl Container<'_> {
     /// Runs a program of the image in it.
     pub fn exec(&self, command: &[&str]) -> Result<String> {
         self.lab.docker(&[&["exec", &self.id], command].concat())
+    }
+
+    /// Sends frames from within, with no more than a default container's rights. It was made [`ContainerSpec::with_sender`].
+    pub fn send_frames(&self, frames: &[Sending]) -> Result<SendingResult> {
+        let mut command = self.lab.host().command("docker");
+        command.args(["exec", "--interactive", &self.id, SENDER, "frames", "eth0"]);
+        send_frames(&mut command, frames)
+    }
+
+    /// The MAC address of its first interface.
+    pub fn mac(&self) -> Result<Mac> {
+        mac(&self.exec(&["cat", "/sys/class/net/eth0/address"])?)
     }
 
     pub fn stop(&self) -> Result<()> {

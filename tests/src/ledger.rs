@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -50,6 +50,7 @@ impl Ledger {
 
     /// Months are tier 3 and five minutes tier 0; scopes are part 0 and ports part 1.
     pub fn sum(&self, account: &str, tier: u8, part: u8) -> Result<Both<Amount>> {
+        self.balance()?;
         let text = "SELECT sum(rx_ip_bytes), sum(rx_skbs), sum(rx_extra_bytes), sum(rx_added_bytes), sum(rx_added_packets), \
                     sum(rx_link_bytes), sum(tx_ip_bytes), sum(tx_skbs), sum(tx_extra_bytes), sum(tx_added_bytes), \
                     sum(tx_added_packets), sum(tx_link_bytes) FROM traffic JOIN holder ON holder.id = holder JOIN account ON \
@@ -67,12 +68,32 @@ impl Ledger {
                     packets,
                     ip_bytes: wire_bytes - 14 * packets - link,
                     skb_bytes,
+                    skb_ip_bytes: ip_bytes,
                     skbs,
                 })
             };
             Ok(Both { rx: amount(0)?, tx: amount(6)? })
         });
         row.with_context(|| format!("sum up {account} in {}", self.path()))
+    }
+
+    /// Demands that in each span of each holder scopes add up to what ports and buckets add up to, in every unit.
+    pub fn balance(&self) -> Result<()> {
+        const UNITS: [&str; 6] =
+            ["ip_bytes", "skbs", "extra_bytes", "added_bytes", "added_packets", "link_bytes"];
+        let differs = |column: String| {
+            let sign = "CASE part WHEN 0 THEN 1 ELSE -1 END";
+            format!("sum(coalesce({column}, 0) * ({sign})) <> 0")
+        };
+        let units = UNITS.iter().flat_map(|unit| [format!("rx_{unit}"), format!("tx_{unit}")]);
+        let differences: Vec<String> = units.map(differs).collect();
+        let spans = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM traffic GROUP BY tier, start, holder HAVING {})",
+            differences.join(" OR ")
+        );
+        let wrong = self.number(&spans)?;
+        ensure!(wrong == 0, "in {wrong} spans of the ledger scopes are not what ports and buckets are");
+        Ok(())
     }
 
     /// What an account has in all months, as rules count it.
@@ -87,6 +108,7 @@ impl Ledger {
     }
 
     fn tallied(&self, account: &str, which: &str) -> Result<Both<Tally>> {
+        self.balance()?;
         let text = format!(
             "SELECT sum(rx_ip_bytes), sum(rx_skbs), sum(tx_ip_bytes), sum(tx_skbs) FROM traffic JOIN holder ON holder.id = holder \
              JOIN account ON account.id = holder.account WHERE account.name = ? AND tier = 3 AND {which}"

@@ -12,8 +12,11 @@
 
 pub mod books;
 pub mod firewall;
+pub mod frames;
 pub mod ledger;
+pub mod neighbours;
 pub mod report;
+pub mod statements;
 pub mod traffic;
 
 mod built;

@@ -51,6 +51,11 @@ impl Counters {
 }
 
 impl Veth {
+    /// The one interface of the network `inside` whose other end is in `host`.
+    pub fn only(host: &Place, inside: &Place) -> Result<Self> {
+        veths(host, inside)?.into_iter().next().context("there is no interface")
+    }
+
     pub fn counters(&self) -> Result<Counters> {
         counters(&self.host, &self.name)
     }

@@ -89,14 +89,15 @@ pub(crate) fn finish(command: &mut Command, shown: &str) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("read what `{shown}` printed"))
 }
 
-/// Runs a command to its end with `text` as its input.
-pub(crate) fn feed(command: &mut Command, text: &str, shown: &str) -> Result<()> {
-    let started = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+/// Runs a command to its end with `text` as its input, and returns what it printed.
+pub(crate) fn feed(command: &mut Command, text: &str, shown: &str) -> Result<String> {
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.with_context(|| format!("start `{shown}`"))?;
     let written = child.stdin.take().context("its input is a pipe")?.write_all(text.as_bytes());
     let output = child.wait_with_output().with_context(|| format!("wait for `{shown}`"))?;
     if !output.status.success() {
         bail!("`{shown}` in the lab: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
-    written.with_context(|| format!("write to `{shown}`"))
+    written.with_context(|| format!("write to `{shown}`"))?;
+    String::from_utf8(output.stdout).with_context(|| format!("read what `{shown}` printed"))
 }

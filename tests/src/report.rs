@@ -33,6 +33,7 @@ pub struct Amount {
     pub packets: u64,
     pub ip_bytes: u64,
     pub skb_bytes: u64,
+    pub skb_ip_bytes: u64,
     pub skbs: u64,
 }
 
@@ -47,7 +48,8 @@ pub struct Shortfall {
 pub struct ContainerReport {
     pub id: String,
     pub name: String,
-    pub state: String,
+    /// `None` where Docker did not answer.
+    pub state: Option<String>,
     pub networks: Vec<String>,
     pub coverage: Coverage,
     /// All null where nothing is counted; [`Self::figures`] demands them.
@@ -216,7 +218,7 @@ impl Figures {
         Ok(())
     }
 
-    /// Ports and buckets make the total, and so do scopes.
+    /// In every unit, ports and buckets make the total, and so do scopes. The scope `other` holds nothing that is IP.
     fn balance(&self) -> Result<()> {
         let rx: Amount = self.ports.iter().map(|port| &port.rx).chain(self.buckets.rx.values()).sum();
         let tx: Amount = self.ports.iter().map(|port| &port.tx).chain(self.buckets.tx.values()).sum();
@@ -227,10 +229,38 @@ impl Figures {
         );
         let scopes = Both { rx: self.scopes.rx.values().sum(), tx: self.scopes.tx.values().sum() };
         ensure!(scopes == self.total, "the scopes make {scopes:?}, not {:?}", self.total);
+        for (direction, scopes, buckets) in
+            [("rx", &self.scopes.rx, &self.buckets.rx), ("tx", &self.scopes.tx, &self.buckets.tx)]
+        {
+            let (other, not_ip) = (scopes["other"], buckets["l2"] + buckets["unparsed"]);
+            ensure!(
+                (other.ip_bytes, other.skb_ip_bytes) == (0, 0) && other.is_part_of(&not_ip),
+                "{direction}: the scope other has {other:?}, of which only {not_ip:?} can be no IP"
+            );
+        }
         let received: Amount = self.peers.iter().map(|peer| &peer.rx).sum();
         let from_containers = self.scopes.rx["container"];
         ensure!(received == from_containers, "the peers make {received:?}, not {from_containers:?}");
         Ok(())
+    }
+}
+
+impl Amount {
+    /// Whether it is at most `whole`, in every unit.
+    pub fn is_part_of(&self, whole: &Self) -> bool {
+        let units = |amount: &Self| {
+            let Self { wire_bytes, packets, ip_bytes, skb_bytes, skb_ip_bytes, skbs } = *amount;
+            [wire_bytes, packets, ip_bytes, skb_bytes, skb_ip_bytes, skbs]
+        };
+        units(self).into_iter().zip(units(whole)).all(|(part, whole)| part <= whole)
+    }
+}
+
+impl<T: Add<Output = T>> Add for Both<T> {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { rx: self.rx + other.rx, tx: self.tx + other.tx }
     }
 }
 
@@ -243,6 +273,7 @@ impl Add for Amount {
             packets: self.packets + other.packets,
             ip_bytes: self.ip_bytes + other.ip_bytes,
             skb_bytes: self.skb_bytes + other.skb_bytes,
+            skb_ip_bytes: self.skb_ip_bytes + other.skb_ip_bytes,
             skbs: self.skbs + other.skbs,
         }
     }

@@ -76,6 +76,13 @@ impl Place {
         carried(&self.tool(&["tcp", &to.to_string(), "--up", &up, "--down", &down])?)
     }
 
+    /// The same from a local port.
+    pub fn tcp_from(&self, port: u16, to: SocketAddr, up: u64, down: u64) -> Result<Carried> {
+        let (up, down, port) = (up.to_string(), down.to_string(), port.to_string());
+        let args = ["tcp", &to.to_string(), "--up", &up, "--down", &down, "--from", &port];
+        carried(&self.tool(&args)?)
+    }
+
     pub fn udp(&self, to: SocketAddr, datagrams: &Datagrams) -> Result<Carried> {
         let to = to.to_string();
         let (count, size) = (datagrams.count.to_string(), datagrams.size.to_string());

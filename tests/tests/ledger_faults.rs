@@ -231,7 +231,7 @@ fn damaged(what: &str, missing: RangeInclusive<u64>) -> Result<String> {
     let dtraf = Dtraf::new(&lab)?;
     let ledger = Ledger::new()?;
     let db = ledger.option();
-    let is_vital = what != "attribute_by_value";
+    let is_vital = what != "attribute_by_name";
     let name = format!("damaged-{}", what.replace('_', "-"));
     let running = headless(&dtraf, &db, &[])?;
     let served = Served::start(&lab, &dtraf, &name)?;
@@ -310,7 +310,7 @@ fn a_ledger_whose_readings_are_lost_books_nothing_twice() -> Result<()> {
 
 #[test]
 fn a_ledger_that_only_an_index_is_damaged_of_has_everything() -> Result<()> {
-    println!("{}", damaged("attribute_by_value", 0..=0)?);
+    println!("{}", damaged("attribute_by_name", 0..=0)?);
     Ok(())
 }
 

@@ -155,7 +155,7 @@ fn a_recreated_container_with_another_address_keeps_the_old_ones_counts_apart() 
     })?;
     conserved(&report)?;
     let removed = report.containers.iter().find(|container| container.id == old_id).context("the old one")?;
-    assert_eq!((removed.name.as_str(), removed.state.as_str()), ("recreated", "removed"));
+    assert_eq!((removed.name.as_str(), removed.state.as_deref()), ("recreated", Some("removed")));
     let kept = removed.figures()?.total;
     ensure!(kept.rx.skb_bytes >= old.total.rx.skb_bytes && kept.tx.skb_bytes >= old.total.tx.skb_bytes);
     let squatter = audited(&dtraf, &squatter)?;
@@ -197,7 +197,9 @@ fn a_container_of_half_a_second_is_in_the_report_with_all_its_bytes_when_it_is_g
         assert_eq!(got.trim(), "100000");
         let tap = tap.finish()?;
         let report = running
-            .report_where(|report| report.container(name).is_ok_and(|container| container.state == "removed"))
+            .report_where(|report| {
+                report.container(name).is_ok_and(|container| container.state.as_deref() == Some("removed"))
+            })
             .with_context(|| format!("{name} under its name"))?;
         conserved(&report)?;
         assert_eq!(report.unattributed, []);

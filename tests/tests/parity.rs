@@ -267,7 +267,6 @@ struct Key {
     role: Role,
     family: Family,
     scope: Scope,
-    tags: u32,
 }
 
 impl Knowledge for Model {
@@ -289,8 +288,8 @@ impl Knowledge for Model {
         self.asked.borrow()[usize::from(port) % ASKED_WAYS] == Some(port)
     }
 
-    fn mac(&self) -> u64 {
-        self.mac
+    fn uses_mac(&self, mac: u64) -> bool {
+        self.mac == mac
     }
 }
 
@@ -303,14 +302,14 @@ enum Place {
 
 impl Model {
     /// Where the kernel must count a frame.
-    fn place(&self, frame: &Frame, direction: Direction, tags: u32) -> (Scope, Place) {
+    fn place(&self, frame: &Frame, direction: Direction) -> (Scope, Place) {
         let decision = decide(frame, direction, self);
         let Decision { scope, claim, bucket, role, port } = decision;
         let &Frame { family, protocol, local_port: local, .. } = frame;
         if claim == Claim::NoKey {
-            return (scope, Place::Bucket(bucket_name(bucket)));
+            return (decision.total(), Place::Bucket(bucket_name(bucket)));
         }
-        let key = Key { protocol, port, role, family, scope, tags };
+        let key = Key { protocol, port, role, family, scope };
         let mut keys = self.keys.borrow_mut();
         let is_there = match claim {
             Claim::Refused | Claim::RefusedButAsked => keys.contains(&key),
@@ -330,11 +329,11 @@ impl Model {
         }
         let place = Place::Port {
             protocol: protocol_name(protocol),
-            port: (role != Role::Portless).then_some(port),
+            port: matches!(role, Role::Server | Role::Client).then_some(port),
             role: match role {
                 Role::Portless => "portless",
                 Role::Server => "server",
-                Role::Client => "client",
+                Role::Client | Role::ClientOther => "client",
             }
             .to_owned(),
             family: match family {
@@ -370,6 +369,7 @@ fn scope_name(scope: Scope) -> &'static str {
         Scope::Container => "container",
         Scope::Multicast => "multicast",
         Scope::Other => "other",
+        Scope::Flooded => "flooded",
     }
 }
 
@@ -471,9 +471,9 @@ fn the_kernel_counts_every_frame_of_the_corpus_where_the_same_walk_on_this_side_
             }
             .with_context(|| frame.name.clone())?;
             let after = reading(&dtraf, &container)?;
-            let (seen, tags) = as_seen(&frame.bytes, direction);
+            let (seen, _) = as_seen(&frame.bytes, direction);
             let walked = walk(&seen[..], direction).unwrap_or(Frame::UNREADABLE);
-            let (scope, expected) = model.place(&walked, direction, tags + walked.vlan_tags);
+            let (scope, expected) = model.place(&walked, direction);
             let mut found = added(&before, &after, direction);
             // The host may still be leaving a group that it had joined on the bridge.
             let chatter = Place::Bucket(bucket_name(Bucket::Multicast));

@@ -18,7 +18,15 @@ const SIX: &str = "six";
 /// `count` unsegmented packets of `ip_bytes` each.
 fn packets(count: u64, ip_bytes: u64) -> Amount {
     let bytes = count * (ip_bytes + 14);
-    Amount { wire_bytes: bytes, packets: count, ip_bytes: count * ip_bytes, skb_bytes: bytes, skbs: count }
+    let ip_bytes = count * ip_bytes;
+    Amount {
+        wire_bytes: bytes,
+        packets: count,
+        ip_bytes,
+        skb_bytes: bytes,
+        skb_ip_bytes: ip_bytes,
+        skbs: count,
+    }
 }
 
 fn both(amount: Amount) -> Both<Amount> {
@@ -248,7 +256,7 @@ fn arp_is_in_the_bucket_of_what_is_not_ip() -> Result<()> {
     lab.host().run("busybox", &["arping", "-c", "3", "-I", "docker0", &address])?;
     let after = audited(&dtraf, &container)?;
     let moved = bucket_since(&before, &after, "l2");
-    let frame = Amount { ip_bytes: 0, ..packets(1, 28) };
+    let frame = Amount { ip_bytes: 0, skb_ip_bytes: 0, ..packets(1, 28) };
     let three = frame + frame + frame;
     ensure!(moved.rx.skbs >= 3 && moved.tx.skbs >= 3, "{moved:?}");
     assert_eq!(moved.tx, three);

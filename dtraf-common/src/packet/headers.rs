@@ -21,7 +21,7 @@ pub(super) struct VlanTag {
 pub(super) struct Ipv4Header {
     pub(super) version_and_length: u8,
     _service: u8,
-    _total_length: u16,
+    pub(super) total_length: u16,
     _identification: u16,
     pub(super) fragment: u16,
     _ttl: u8,
@@ -97,6 +97,8 @@ pub(super) struct SctpHeader {
     _length: u16,
 }
 
+/// Bytes of a MAC address.
+pub(super) const MAC_BYTES: u32 = 6;
 pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(super) const ETHERTYPE_IPV6: u16 = 0x86DD;
 pub(super) const ETHERTYPE_VLAN: u16 = 0x8100;

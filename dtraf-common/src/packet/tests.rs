@@ -138,10 +138,17 @@ fn extension_headers_are_walked_over() {
 }
 
 #[test]
-fn too_long_a_chain_of_extensions_is_malformed() {
+fn too_long_a_chain_of_extensions_hides_the_ports_and_nothing_else() {
     let extension = [60, 0, 1, 4, 0, 0, 0, 0];
-    let bytes = ethernet(0x86dd, &[&v6(60, 200), &extension.repeat(20)]);
-    assert_eq!(walk(&bytes[..], Direction::Received).unwrap().kind, Kind::Malformed);
+    for (number, kind) in [(7, Kind::Ports), (8, Kind::Unparsed), (20, Kind::Unparsed)] {
+        let mut chain = extension.repeat(number);
+        let last = chain.len() - extension.len();
+        chain[last] = 17;
+        let bytes = ethernet(0x86dd, &[&v6(60, 200), &chain, &udp(5, 6)]);
+        let frame = sent(&bytes);
+        assert_eq!((frame.kind, frame.family, frame.ip_bytes), (kind, Family::V6, 240), "{number}");
+        assert_eq!(frame.remote.to_be_bytes(), [0x20, 1, 0xd, 0xb8], "{number}");
+    }
 }
 
 #[test]
@@ -189,16 +196,49 @@ fn icmp_requests_are_told_from_what_answers() {
 }
 
 #[test]
-fn impossible_headers_are_malformed_and_short_ones_unreadable() {
+fn headers_of_another_version_are_not_ip() {
     let mut wrong = ethernet(0x0800, &[&v4(6, 5, 0), &tcp(1, 2, 5, 0)]);
     wrong[14] = 0x65;
-    assert_eq!(walk(&wrong[..], Direction::Received).unwrap().kind, Kind::Malformed);
-    wrong[14] = 0x44;
-    assert_eq!(walk(&wrong[..], Direction::Received).unwrap().kind, Kind::Malformed);
-    let whole = ethernet(0x0800, &[&v4(6, 5, 0), &tcp(1, 2, 5, 0)]);
-    for length in 0..whole.len() - 4 {
-        assert_eq!(walk(&whole[..length], Direction::Received), None, "{length} bytes");
+    let frame = walk(&wrong[..], Direction::Received).unwrap();
+    assert_eq!((frame.kind, frame.is_ip()), (Kind::Malformed, false));
+}
+
+#[test]
+fn behind_a_fixed_header_only_the_ports_can_be_missing() {
+    let mut short = ethernet(0x0800, &[&v4(6, 5, 0), &tcp(1, 2, 5, 0)]);
+    short[14] = 0x44;
+    assert_eq!(sent(&short).kind, Kind::Unparsed);
+    let v4 = (ethernet(0x0800, &[&v4(6, 5, 0), &tcp(1, 2, 5, 0)]), 34, [192, 0, 2, 1]);
+    let v6 = (
+        ethernet(0x86dd, &[&v6(60, 28), &[6, 0, 1, 4, 0, 0, 0, 0], &tcp(1, 2, 5, 0)]),
+        54,
+        [0x20, 1, 0xd, 0xb8],
+    );
+    for (whole, fixed_header, remote) in [v4, v6] {
+        for length in 0..whole.len() - 4 {
+            let cut = walk(&whole[..length], Direction::Transmitted);
+            let kind = cut.map(|frame| frame.kind);
+            let expected = match length {
+                ..14 => None,
+                _ if length < fixed_header => Some(Kind::Malformed),
+                _ => Some(Kind::Unparsed),
+            };
+            assert_eq!(kind, expected, "{length} bytes");
+            if let Some(frame) = cut.filter(Frame::is_ip) {
+                assert_eq!((frame.remote.to_be_bytes(), frame.header_bytes), (remote, 0), "{length} bytes");
+            }
+        }
     }
+}
+
+#[test]
+fn packets_are_as_long_as_their_headers_say() {
+    let mut bytes = ethernet(0x0800, &[&v4(17, 5, 0), &udp(5, 6)]);
+    bytes[16..18].copy_from_slice(&28u16.to_be_bytes());
+    assert_eq!(sent(&bytes).ip_bytes, 28);
+    assert_eq!(sent(&ethernet(0x86dd, &[&v6(17, 8), &udp(5, 6)])).ip_bytes, 48);
+    assert_eq!(sent(&ethernet(0x86dd, &[&v6(59, 0)])).ip_bytes, 40);
+    assert_eq!(sent(&ethernet(0x86dd, &[&v6(0, 0), &[17, 0, 0xc2, 4, 0, 1, 0, 0], &udp(5, 6)])).ip_bytes, 0);
 }
 
 proptest! {
@@ -211,8 +251,8 @@ proptest! {
             let frame = walk(&bytes[..], direction).unwrap_or(Frame::UNREADABLE);
             prop_assert!(frame.vlan_tags <= 2);
             // Headers may claim to be longer than the frame, but never shorter than an IP header.
-            let is_ip = !matches!(frame.kind, Kind::NotIp | Kind::Malformed);
-            prop_assert!(!is_ip || frame.header_bytes >= 20);
+            let is_walked = frame.is_ip() && frame.kind != Kind::Unparsed;
+            prop_assert!(!is_walked || frame.header_bytes >= 20);
         }
     }
 

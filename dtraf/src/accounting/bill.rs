@@ -212,10 +212,11 @@ impl Line {
         unit: Unit,
     ) -> Self {
         let counts = |scope: &Option<Scope>| match (&rule.scopes, scope) {
+            // Nobody asked for flooded frames, and they are for somebody else.
+            (_, Some(Scope::Flooded)) | (Some(_), None) => false,
             (None, Some(scope)) => BILLABLE.contains(scope),
             (None, None) => true,
             (Some(wanted), Some(scope)) => wanted.contains(scope),
-            (Some(_), None) => false,
         };
         let is_known = rule.scopes.is_none()
             || scopes.get(&None).is_none_or(|both| both.rx.is_zero() && both.tx.is_zero());

@@ -24,10 +24,18 @@ pub(crate) enum BlindSpot {
     NonIp,
     #[error("what a container carried before its rules were there")]
     Earlier,
+    #[error(
+        "who sent a packet: it counts for the container whose address it bears, even if another one forged that"
+    )]
+    ForgedSource,
+    #[error("packets that other people's rules end before dtraf's: `dtraf rules list` names these rules")]
+    Hidden,
+    #[error("connections that a flow table of nftables forwards: they pass no rule")]
+    Offloaded,
 }
 
 impl BlindSpot {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Wire,
         Self::Scopes,
         Self::ClientPorts,
@@ -37,6 +45,9 @@ impl BlindSpot {
         Self::Ipv6,
         Self::NonIp,
         Self::Earlier,
+        Self::ForgedSource,
+        Self::Hidden,
+        Self::Offloaded,
     ];
 
     /// What is not seen, in few words.
@@ -51,6 +62,9 @@ impl BlindSpot {
             Self::Ipv6 => "IPv6",
             Self::NonIp => "ARP and other non-IP",
             Self::Earlier => "how much came before it",
+            Self::ForgedSource => "who forged an address",
+            Self::Hidden => "what other rules end first",
+            Self::Offloaded => "what a flow table forwards",
         }
     }
 
@@ -66,6 +80,11 @@ impl BlindSpot {
             Self::Ipv6 => Some(
                 "let Docker make its rules for IPv6, too: `\"ip6tables\": true` in /etc/docker/daemon.json",
             ),
+            Self::ForgedSource => Some(
+                "run containers that others pay for with `--cap-drop=NET_RAW`, or let eBPF count: it knows the interface",
+            ),
+            Self::Hidden => Some("`dtraf rules apply` moves dtraf's rules to the top"),
+            Self::Offloaded => Some("remove the flow table (`nft list flowtables`), or let eBPF count"),
             _ => None,
         }
     }

@@ -117,6 +117,7 @@ pub(crate) fn reading(meter: Meter, rx: u64, tx: u64) -> MeterReading {
         scopes: PerDirection { rx: internet(amounts.rx), tx: internet(amounts.tx) },
         buckets: PerDirection::default(),
         ports: Sorted::from_iter([(port(80, Role::Server, Scope::Internet), amounts)]),
+        flooded: BTreeMap::new(),
         origins: Some(BTreeMap::new()),
     }
 }

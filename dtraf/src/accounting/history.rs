@@ -4,6 +4,7 @@
 //! meter once, and whoever keeps it keeps with it the reading up to which it was taken.
 
 pub(crate) mod account;
+pub(crate) mod details;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod register;

@@ -98,7 +98,7 @@ pub(crate) struct ContainerRow {
     pub(crate) name: String,
     pub(crate) state: RowState,
     pub(crate) networks: Vec<String>,
-    /// What only Docker knows; `None` once the container is removed.
+    /// What only Docker knows; `None` once the container is removed, and where Docker did not answer.
     pub(crate) described: Option<Described>,
     pub(crate) coverage: Coverage,
     /// `None` when nothing was ever counted for it: unknown, not zero.
@@ -117,6 +117,8 @@ pub(crate) struct Described {
 pub(crate) enum RowState {
     Running,
     Stopped,
+    /// Docker did not answer.
+    Unknown,
     Removed,
 }
 
@@ -176,6 +178,19 @@ impl Report {
         }
         containers.sort_by(|one, other| one.order().cmp(&other.order()));
         Self { taken_at, origin, marks: Marks::of(ledger, taken_at), containers, unattributed, orphans: None }
+    }
+}
+
+impl Report {
+    /// Takes back what was concluded from a container's absence where Docker has listed none.
+    #[must_use]
+    pub(crate) fn without_docker(mut self) -> Self {
+        for row in &mut self.containers {
+            if row.state == RowState::Removed {
+                row.state = RowState::Unknown;
+            }
+        }
+        self
     }
 }
 

@@ -112,9 +112,9 @@ fn well_known() -> impl Iterator<Item = (IpNet, Scope)> {
         (v4(100, 64, 0, 0, 10), Scope::Lan),
         // RFC 3927: link-local.
         (v4(169, 254, 0, 0, 16), Scope::Lan),
-        // RFC 1122, 3.2.1.3: loopback, this host, limited broadcast.
+        // RFC 1122, 3.2.1.3: loopback, this network, limited broadcast.
         (v4(127, 0, 0, 0, 8), Scope::Host),
-        (v4(0, 0, 0, 0, 8), Scope::Other),
+        (v4(0, 0, 0, 0, 8), Scope::Lan),
         (v4(255, 255, 255, 255, 32), Scope::Multicast),
         // RFC 1112: groups.
         (v4(224, 0, 0, 0, 4), Scope::Multicast),
@@ -123,7 +123,7 @@ fn well_known() -> impl Iterator<Item = (IpNet, Scope)> {
         (v6(0xfe80, 10), Scope::Lan),
         (v6(0xff00, 8), Scope::Multicast),
         (IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)), Scope::Host),
-        (IpNet::from(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), Scope::Other),
+        (IpNet::from(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), Scope::Lan),
     ]
     .into_iter()
 }
@@ -223,6 +223,10 @@ mod tests {
             ("fd00:1::5", Scope::Container),
             ("fd00:2::5", Scope::Lan),
             ("fe80::1", Scope::Lan),
+            // A host that has no address yet.
+            ("0.0.0.0", Scope::Lan),
+            ("0.1.2.3", Scope::Lan),
+            ("::", Scope::Lan),
             ("ff02::1", Scope::Multicast),
             ("2001:db8::1", Scope::Internet),
         ] {

@@ -26,6 +26,8 @@ pub(crate) struct MeterReading {
     pub(crate) scopes: PerDirection<BTreeMap<Option<Scope>, Amount>>,
     pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
     pub(crate) ports: Sorted<Port, PerDirection<Amount>>,
+    /// What was received in [`Scope::Flooded`], once more by the scope of its source address.
+    pub(crate) flooded: BTreeMap<Scope, Amount>,
     /// What was received straight from other meters' containers: a part of what was received in [`Scope::Container`].
     /// `None` where nobody looked. A meter that is gone is missing here, whatever had come from it.
     pub(crate) origins: Option<BTreeMap<MeterId, Amount>>,
@@ -145,8 +147,8 @@ impl std::ops::Add for Shortfall {
 
     fn add(self, other: Self) -> Self {
         Self {
-            skb_bytes: self.skb_bytes + other.skb_bytes,
-            skbs: self.skbs + other.skbs,
+            skb_bytes: self.skb_bytes.saturating_add(other.skb_bytes),
+            skbs: self.skbs.saturating_add(other.skbs),
             settled: self.settled && other.settled,
         }
     }

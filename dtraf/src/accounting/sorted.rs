@@ -20,8 +20,11 @@ impl<K, V> Sorted<K, V> {
 }
 
 impl<K: Ord, V> Sorted<K, V> {
-    /// Each value, and what `other` has under its key.
-    pub(crate) fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a V, Option<&'a V>)> {
+    /// Each key and value, and what `other` has under the key.
+    pub(crate) fn beside<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a K, &'a V, Option<&'a V>)> {
         let mut rest = other.0.as_slice();
         self.0.iter().map(move |(key, value)| {
             while let [(first, _), after @ ..] = rest
@@ -29,7 +32,7 @@ impl<K: Ord, V> Sorted<K, V> {
             {
                 rest = after;
             }
-            (value, rest.first().filter(|(first, _)| first == key).map(|(_, value)| value))
+            (key, value, rest.first().filter(|(first, _)| first == key).map(|(_, value)| value))
         })
     }
 }
@@ -79,7 +82,7 @@ mod tests {
             prop_assert!(sorted(&one).values().eq(tree(&one).values()));
             prop_assert_eq!(sorted(&one).len(), tree(&one).len());
             let trees = [tree(&one), tree(&other)];
-            let beside = trees[0].iter().map(|(key, value)| (value, trees[1].get(key)));
+            let beside = trees[0].iter().map(|(key, value)| (key, value, trees[1].get(key)));
             prop_assert!(sorted(&one).beside(&sorted(&other)).eq(beside));
         }
     }

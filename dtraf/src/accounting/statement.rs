@@ -40,6 +40,8 @@ pub(crate) enum Group {
         name: String,
         id: ContainerId,
     },
+    /// Containers of an account that were removed so long ago that they are not kept one by one.
+    Former(String),
     Project(String),
     /// Of no project that is known.
     NoProject,
@@ -63,8 +65,24 @@ pub(crate) enum Group {
 /// What is known of who has counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HolderName {
-    Container { id: ContainerId, name: String, account: String, project: Option<String> },
-    Nobody { reason: String },
+    Container {
+        id: ContainerId,
+        name: String,
+        account: String,
+        project: Option<String>,
+    },
+    /// Containers of an account that were removed so long ago that they are not kept one by one.
+    Former {
+        account: String,
+        project: Option<String>,
+    },
+    /// All of an account.
+    Account {
+        account: String,
+    },
+    Nobody {
+        reason: String,
+    },
 }
 
 /// The amounts of one span in the ledger, of one holder or of one key.
@@ -182,15 +200,21 @@ impl Statement {
                 lines.insert((span, group), None);
             }
         }
+        let mut order: Vec<_> = lines
+            .iter()
+            .enumerate()
+            .map(|(place, ((span, _), amounts))| {
+                (*span, std::cmp::Reverse(amounts.as_ref().map(weight)), place)
+            })
+            .collect();
+        order.sort_unstable();
+        let mut places: Vec<_> = lines.into_iter().map(Some).collect();
+        let lines = order.into_iter().filter_map(|(.., place)| places[place].take());
         let mut lines: Vec<_> = lines
-            .into_iter()
             .map(|((span, group), amounts)| {
                 (span, Line { span: question.line_span(span, &gaps), group, amounts })
             })
             .collect();
-        lines.sort_by_key(|(span, line)| {
-            (*span, std::cmp::Reverse(line.amounts.as_ref().map(weight)), line.group.clone())
-        });
         let all = lines.len();
         if let Some(top) = question.top {
             let mut shown = BTreeMap::<usize, usize>::new();
@@ -312,10 +336,16 @@ pub(super) fn holder(name: HolderName, by: By) -> Group {
     match (name, by) {
         (HolderName::Nobody { reason }, _) => Group::Nobody(reason),
         (HolderName::Container { id, name, .. }, By::Container) => Group::Container { name, id },
-        (HolderName::Container { project, .. }, By::Project) => {
+        (HolderName::Former { account, .. }, By::Container) => Group::Former(account),
+        (HolderName::Container { project, .. } | HolderName::Former { project, .. }, By::Project) => {
             project.map_or(Group::NoProject, Group::Project)
         }
-        (HolderName::Container { account, .. }, _) => Group::Account(account),
+        (
+            HolderName::Container { account, .. }
+            | HolderName::Former { account, .. }
+            | HolderName::Account { account },
+            _,
+        ) => Group::Account(account),
     }
 }
 

@@ -155,6 +155,7 @@ fn reading(number: u16, ports: u16, times: u64) -> MeterReading {
         },
         scopes: PerDirection::from_fn(|_| BTreeMap::from([(Some(Scope::Internet), all)])),
         buckets: PerDirection::default(),
+        flooded: BTreeMap::new(),
         origins: None,
         ports: (0..ports)
             .map(|number| (port(number), PerDirection::from_fn(|_| amount(10 * times))))

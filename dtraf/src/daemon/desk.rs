@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::accounting::identity::ContainerId;
 use crate::accounting::inventory::{Container, Inventory};
-use crate::docker::{Catalogue, Connected, Docker};
+use crate::docker::{Catalogue, Connected, ContainerEvent, Docker};
 
 /// Where questions are put.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ enum Question {
     List,
     Inspect(ContainerId, Ticket),
     Connected(String),
+    Past,
 }
 
 /// What Docker said.
@@ -40,6 +41,8 @@ pub(super) enum Answer {
     /// Docker did not answer.
     Failed(ContainerId, Ticket),
     Connected(Connected),
+    /// What happened before, oldest first.
+    Past(Vec<ContainerEvent>),
 }
 
 impl Desk {
@@ -81,6 +84,11 @@ impl Desk {
         self.ask(Question::Connected(network));
     }
 
+    /// Asks what happened to containers lately: events may have been lost.
+    pub(super) fn past(&self) {
+        self.ask(Question::Past);
+    }
+
     /// Whether an answer is the last one asked for. Each is to be asked about once.
     pub(super) fn is_latest(&mut self, id: ContainerId, ticket: Ticket) -> bool {
         let is_latest = self.latest.get(&id) == Some(&ticket);
@@ -119,6 +127,11 @@ async fn serve(
             Question::Connected(network) => drop(forward.networks.send(network)),
             Question::Inspect(id, ticket) => {
                 tokio::spawn(inspect(docker.clone(), id, ticket, answers.clone()));
+            }
+            Question::Past => {
+                let (docker, answers) = (docker.clone(), answers.clone());
+                // Nobody waits for the answer any more when the daemon ends.
+                tokio::spawn(async move { drop(answers.send(Answer::Past(docker.past_events().await))) });
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Counting by eBPF programs: one owner of all state, one loop over everything that can happen.
 
 mod bridges;
+mod evidence;
 mod housekeeping;
+mod identification;
 mod owners;
 mod served;
 mod survey;
@@ -17,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Interval;
 
 use self::bridges::Bridges;
-use self::owners::Unknown;
+use self::identification::{Departed, Heard, PeerMac};
 use self::served::Served;
 use self::survey::{Survey, Surveyed};
 use self::veths::Veths;
@@ -26,7 +28,7 @@ use super::display::Display;
 use super::keeper::{Keeper, Turn};
 use super::signals::Signals;
 use super::{Host, ticks};
-use crate::accounting::attribution::{Placement, attribute};
+use crate::accounting::attribution::attribute;
 use crate::accounting::identity::{ContainerId, Slot};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
@@ -36,7 +38,7 @@ use crate::docker::{Catalogue, DockerEvent};
 use crate::links::{LinkEvent, Links};
 use crate::source::ebpf::shortfall::Sightings;
 use crate::source::ebpf::trace::Records;
-use crate::source::ebpf::{Counting, Options, PinDirectory};
+use crate::source::ebpf::{ClientActivity, Counting, Options, PinDirectory};
 use crate::store::Epoch;
 use crate::terminal::Reader;
 use crate::view::tui;
@@ -62,15 +64,17 @@ struct Daemon {
     veths: Veths,
     bridges: Bridges,
     served: Served,
-    unknown: Unknown,
+    heard: Heard,
     /// Containers that something happened to since the last listing.
     touched: BTreeSet<ContainerId>,
     sightings: Sightings,
     survey: Survey,
+    /// Of client entries, when idle ones were last looked for.
+    client_activity: ClientActivity,
     /// Since when a slot waits to be freed.
     retired: BTreeMap<Slot, Instant>,
-    /// Where the interface of such a slot had led.
-    departed: BTreeMap<Slot, Placement>,
+    /// The interface of such a slot.
+    departed: BTreeMap<Slot, Departed>,
     user_scopes: Vec<(IpNet, Scope)>,
     trace: Option<Trace>,
     /// How often the chores were done.
@@ -89,6 +93,7 @@ enum Event {
     /// All that have come to be known together.
     Links(Vec<LinkEvent>),
     Surveyed(Surveyed),
+    PeerMac(PeerMac),
     Docker(DockerEvent),
     Answer(Answer),
     Listening(Vec<served::Found>),
@@ -121,9 +126,10 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
     let mut catalogue = Catalogue::new(docker.clone());
     // Bridges are known by their networks; containers are listed once all are attached to.
     let inventory = Inventory { containers: BTreeMap::new(), networks: docker.networks().await? };
-    let (desk, answers) = Desk::open(docker);
+    let (desk, answers) = Desk::open(docker.clone());
     let (served, listening) = Served::new().context("start to look for listening sockets")?;
     let (survey, surveyed) = Survey::new();
+    let (heard, macs) = Heard::new();
     let mut daemon = Daemon {
         counting,
         links,
@@ -134,10 +140,11 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         veths: Veths::default(),
         bridges: Bridges::default(),
         served,
-        unknown: Unknown::default(),
+        heard,
         touched: BTreeSet::new(),
         sightings: Sightings::default(),
         survey,
+        client_activity: ClientActivity::default(),
         retired: BTreeMap::new(),
         departed: BTreeMap::new(),
         user_scopes: config.scopes,
@@ -145,6 +152,8 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
         chores: 0,
     };
     daemon.take_stock(&mut catalogue).await?;
+    // Before the first batch: containers that ended while no dtraf ran are known to the kernel by name only.
+    docker.past_events().await.iter().for_each(|event| daemon.keeper.hear(event));
     // All are attached to before a slow disk is waited for.
     if let Some(resumed) = daemon.keeper.opened().await? {
         daemon.keeper.begin(resumed);
@@ -169,6 +178,7 @@ pub(super) async fn run(mut counting: Counting, config: Run, host: Host) -> anyh
                 answers,
                 listening,
                 surveyed,
+                macs,
                 traced: daemon.trace.is_some(),
             };
             daemon.serve(sources, &mut signals, &mut display).await?;
@@ -210,6 +220,10 @@ impl Daemon {
                 Event::Chores => display.during(self.chores()).await,
                 Event::Links(events) => self.on_links(events).await,
                 Event::Surveyed(surveyed) => self.on_surveyed(surveyed).await,
+                Event::PeerMac(mac) => {
+                    self.on_mac(mac);
+                    Ok(())
+                }
                 Event::Docker(event) => self.on_docker(event).await,
                 Event::Answer(answer) => self.on_answer(answer).await,
                 Event::Listening(found) => self.on_listening(found),
@@ -226,6 +240,7 @@ impl Daemon {
                 Event::View(event) => match display.take(event)? {
                     Reader::Present => Ok(()),
                     Reader::Gone => {
+                        self.identify()?;
                         self.read_settled().await?;
                         break;
                     }
@@ -242,6 +257,7 @@ impl Daemon {
                     self.free_slots()
                 }
                 Event::Quit => {
+                    self.identify()?;
                     self.read_settled().await?;
                     self.show(display)?;
                     break;
@@ -305,6 +321,7 @@ struct Sources {
     answers: mpsc::UnboundedReceiver<Answer>,
     listening: mpsc::UnboundedReceiver<served::Found>,
     surveyed: mpsc::UnboundedReceiver<Surveyed>,
+    macs: mpsc::UnboundedReceiver<PeerMac>,
     traced: bool,
 }
 
@@ -326,6 +343,7 @@ impl Sources {
             // Of the others very many come at once when many containers start; who types waits for one at most.
             event = display.next() => Event::View(event),
             Some(answer) = self.answers.recv() => Event::Answer(answer),
+            Some(mac) = self.macs.recv() => Event::PeerMac(mac),
             Some(surveyed) = self.surveyed.recv() => Event::Surveyed(surveyed),
             _ = self.ticks.tick() => Event::Tick,
             1.. = self.listening.recv_many(&mut found, FOUND_TOGETHER) => Event::Listening(found),

@@ -16,11 +16,12 @@ use self::calendar::Watch;
 use self::disk::{Answer, Request};
 use crate::accounting::history::journal::{Journal, RawCounter, Resumed};
 use crate::accounting::identity::Timestamp;
-use crate::accounting::inventory::Inventory;
+use crate::accounting::inventory::{Container, Inventory};
 use crate::accounting::kept::Kept;
 use crate::accounting::ledger::{Entry, Ledger};
 use crate::accounting::snapshot::{MeterId, MeterReading};
 use crate::clock;
+use crate::docker::{Action, Connected, ContainerEvent};
 use crate::store::{Epoch, StoreError};
 
 /// How long a beginning waits for the disk.
@@ -235,6 +236,43 @@ impl Keeper {
                     trouble.text
                 );
             }
+        }
+    }
+
+    /// Keeps what an event says of a container for the batch that books it.
+    pub(super) fn hear(&mut self, event: &ContainerEvent) {
+        let known = self.journal.known();
+        known.announce(event.id, &event.name, (&event.image, &event.labels), event.at);
+        match event.action {
+            Action::Died => known.stop(event.id, event.at),
+            Action::Removed => known.remove(event.id, event.at),
+            Action::Created | Action::Started | Action::Renamed => {}
+        }
+    }
+
+    /// Keeps what an inspection says of a container that is the last one asked for.
+    pub(super) fn observe(&mut self, container: &Container) {
+        self.journal.known().observe(container, clock::now());
+    }
+
+    /// Keeps what a list says of a container. Events may have been heard since it was made.
+    pub(super) fn recall(&mut self, container: &Container) {
+        self.journal.known().recall(container, clock::now());
+    }
+
+    /// Keeps what an earlier inspection says of a container, unless that is removed and booked by now.
+    pub(super) fn observe_late(&mut self, container: &Container) {
+        if self.journal.known().is_known(container.id) {
+            self.recall(container);
+        }
+    }
+
+    /// Keeps which containers have which addresses on a network.
+    pub(super) fn connect(&mut self, connected: &Connected) {
+        let now = clock::now();
+        for (id, member) in &connected.containers {
+            let addresses = member.addresses.iter().map(ToString::to_string);
+            self.journal.known().connect(*id, &member.name, &connected.network, addresses, now);
         }
     }
 

@@ -20,7 +20,7 @@ use super::display::Display;
 use super::keeper::{Keeper, Turn};
 use super::signals::Signals;
 use super::{Host, ticks};
-use crate::accounting::identity::ContainerId;
+use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::config::{Pace, Run};
@@ -29,7 +29,7 @@ use crate::links::{LinkEvent, Links};
 use crate::source::rules::claim::Claim;
 use crate::source::rules::memory::Memory;
 use crate::source::rules::saved::save;
-use crate::source::rules::set::{Obstacle, RuleSet};
+use crate::source::rules::set::{Hiding, Obstacle, RuleSet};
 use crate::store::Epoch;
 use crate::terminal::Reader;
 use crate::view::tui;
@@ -59,6 +59,8 @@ struct Daemon {
     latecomers: Latecomers,
     /// What keeps rules from counting, since when.
     obstacles: BTreeMap<Obstacle, Instant>,
+    /// Other people's rules before dtraf's, and the last reading without them; `None` if they were there at the first.
+    hiding: BTreeMap<Hiding, Option<Timestamp>>,
     /// Something is known that the rules may not follow yet.
     stale: bool,
     last_round: Instant,
@@ -92,6 +94,8 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
     let events = docker.events();
     let mut catalogue = Catalogue::new(docker.clone());
     let inventory = catalogue.list().await?;
+    // Before the first batch: rules of containers that ended while no dtraf ran name an id only.
+    docker.past_events().await.iter().for_each(|event| keeper.hear(event));
     let (mut desk, answers) = Desk::open(docker);
     desk.hand(catalogue);
     let mut daemon = Daemon {
@@ -108,6 +112,7 @@ pub(super) async fn run(rules: RuleSet, config: Run, host: Host) -> anyhow::Resu
         told: BTreeSet::new(),
         latecomers: Latecomers::default(),
         obstacles: BTreeMap::new(),
+        hiding: BTreeMap::new(),
         stale: false,
         last_round: clock::instant(),
     };

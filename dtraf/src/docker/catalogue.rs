@@ -59,7 +59,9 @@ impl Catalogue {
         familiar: &BTreeSet<ContainerId>,
     ) -> Result<Inventory, DockerError> {
         let (networks, summaries) = tokio::try_join!(self.docker.networks(), self.docker.summaries())?;
-        let outlines: Vec<Outline> = summaries.into_iter().filter_map(outline).collect();
+        let product = self.docker.engine().product;
+        let outlines: Vec<Outline> =
+            summaries.into_iter().filter_map(|summary| outline(summary, product)).collect();
         let ids: HashMap<String, ContainerId> =
             outlines.iter().map(|outline| (outline.container.name.clone(), outline.container.id)).collect();
 

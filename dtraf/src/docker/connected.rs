@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bollard::models::NetworkInspect;
 
+use super::container::mac;
 use crate::accounting::identity::ContainerId;
 
 /// The containers on one network, as they are now.
@@ -12,6 +13,7 @@ use crate::accounting::identity::ContainerId;
 pub(crate) struct Connected {
     /// Its name.
     pub(crate) network: String,
+    pub(crate) id: String,
     pub(crate) containers: BTreeMap<ContainerId, Member>,
 }
 
@@ -20,6 +22,8 @@ pub(crate) struct Connected {
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) addresses: Vec<IpAddr>,
+    /// First octet in bits 40..48.
+    pub(crate) mac: Option<u64>,
 }
 
 impl Connected {
@@ -30,10 +34,15 @@ impl Connected {
             // They come with the length of their prefix.
             let addresses =
                 addresses.iter().flatten().filter_map(|text| text.split('/').next()?.parse().ok());
-            let member = Member { name: endpoint.name.unwrap_or_default(), addresses: addresses.collect() };
+            let member = Member {
+                name: endpoint.name.unwrap_or_default(),
+                addresses: addresses.collect(),
+                mac: endpoint.mac_address.as_deref().and_then(mac),
+            };
             Some((id.parse().ok()?, member))
         });
-        Some(Self { network: answer.name?, containers: members.collect() })
+        let containers = members.collect();
+        Some(Self { network: answer.name?, id: answer.id.unwrap_or_default(), containers })
     }
 }
 
@@ -50,8 +59,13 @@ mod tests {
                 "ep-77":{{"Name":"gateway","EndpointID":"e","IPv4Address":"172.17.0.9/16"}}}}}}"#
         );
         let connected = Connected::of(serde_json::from_str(&json).unwrap()).unwrap();
-        let member = Member { name: "web".to_owned(), addresses: vec![[172, 17, 0, 2].into()] };
+        let member = Member {
+            name: "web".to_owned(),
+            addresses: vec![[172, 17, 0, 2].into()],
+            mac: Some(0x0242_ac11_0002),
+        };
         let containers = BTreeMap::from([(id.parse().unwrap(), member)]);
-        assert_eq!(connected, Connected { network: "bridge".to_owned(), containers });
+        let (network, id) = ("bridge".to_owned(), "n1".to_owned());
+        assert_eq!(connected, Connected { network, id, containers });
     }
 }

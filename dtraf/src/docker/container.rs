@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerInspectResponse, ContainerState as Answer, ContainerStateStatusEnum, EndpointSettings,
 };
 
-use super::port;
+use super::{Product, port};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, ContainerState, Endpoint, NetworkMode};
 
@@ -36,7 +36,7 @@ impl Described {
 }
 
 /// `None` for an answer without a container's id. Whatever else is missing stays empty: Podman leaves out much.
-pub(super) fn describe(answer: ContainerInspectResponse) -> Option<Described> {
+pub(super) fn describe(answer: ContainerInspectResponse, product: Product) -> Option<Described> {
     let id: ContainerId = answer.id?.parse().ok()?;
     let config = answer.config.unwrap_or_default();
     let host_config = answer.host_config.unwrap_or_default();
@@ -49,7 +49,7 @@ pub(super) fn describe(answer: ContainerInspectResponse) -> Option<Described> {
     exposed.extend(port::named(network_settings.ports.as_ref()));
     let mut published = port::published(network_settings.ports.as_ref());
     let mut networks = network_settings.networks.unwrap_or_default();
-    let (network_mode, shares_with) = mode_of(host_config.network_mode.as_deref(), &networks);
+    let (network_mode, shares_with) = mode_of(host_config.network_mode.as_deref(), &networks, product);
     if matches!(network_mode, NetworkMode::SharedWith(_)) || shares_with.is_some() {
         // Podman repeats what is the other container's.
         networks.clear();
@@ -98,6 +98,7 @@ fn state_of(answer: &Answer) -> (ContainerState, Option<u32>) {
 pub(super) fn mode_of(
     mode: Option<&str>,
     networks: &HashMap<String, EndpointSettings>,
+    product: Product,
 ) -> (NetworkMode, Option<String>) {
     let Some(mode) = mode.filter(|mode| !mode.is_empty()) else {
         // Some versions of Podman keep it to themselves.
@@ -113,13 +114,21 @@ pub(super) fn mode_of(
     let mode = match mode {
         "host" => NetworkMode::Host,
         "none" => NetworkMode::None,
-        // Podman: someone else's namespace, or user-mode networking without a veth.
-        _ if ["ns:", "slirp4netns", "pasta"].iter().any(|prefix| mode.starts_with(prefix)) => {
-            NetworkMode::Unknown(mode.to_owned())
-        }
+        _ if product == Product::Podman && is_podmans(mode) => NetworkMode::Unknown(mode.to_owned()),
         _ => NetworkMode::Networks,
     };
     (mode, None)
+}
+
+/// Returns whether a mode is Podman's own: someone else's namespace, or user-mode networking without a veth, with or without
+/// options. To Docker, and behind more letters to Podman too, these are names of networks like others.
+fn is_podmans(mode: &str) -> bool {
+    let (name, options) = mode.split_once(':').map_or((mode, None), |(name, options)| (name, Some(options)));
+    match name {
+        "ns" => options.is_some(),
+        "slirp4netns" | "pasta" => true,
+        _ => false,
+    }
 }
 
 /// In the order of the networks' names.
@@ -140,7 +149,7 @@ pub(super) fn endpoints_of(networks: HashMap<String, EndpointSettings>) -> Vec<E
 }
 
 /// `02:42:ac:11:00:02`, first octet in bits 40..48.
-fn mac(text: &str) -> Option<u64> {
+pub(super) fn mac(text: &str) -> Option<u64> {
     let mut octets = text.split(':').map(|octet| u8::from_str_radix(octet, 16));
     let mac = octets.by_ref().take(6).try_fold(0, |mac, octet| Some(mac << 8 | u64::from(octet.ok()?)))?;
     (octets.next().is_none() && text.len() == 17).then_some(mac)

@@ -15,7 +15,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::error;
-use crate::accounting::identity::ContainerId;
+use crate::accounting::identity::{ContainerId, Timestamp};
+use crate::clock;
 
 const QUEUE: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -31,6 +32,8 @@ pub(crate) enum DockerEvent {
     EndpointsChanged {
         container: ContainerId,
         network: String,
+        change: EndpointChange,
+        at: Timestamp,
     },
     /// A network was made or removed: list them.
     NetworksChanged,
@@ -38,9 +41,17 @@ pub(crate) enum DockerEvent {
     Lost,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndpointChange {
+    Connected,
+    Disconnected,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContainerEvent {
     pub(crate) id: ContainerId,
+    /// When it happened, by the engine's clock.
+    pub(crate) at: Timestamp,
     pub(crate) action: Action,
     pub(crate) name: String,
     pub(crate) image: String,
@@ -54,6 +65,22 @@ pub(crate) enum Action {
     Died,
     Removed,
     Renamed,
+}
+
+/// Returns what happened to containers before now, as far as the engine remembers: Docker keeps its last 256 events.
+pub(super) async fn past(api: &bollard::Docker) -> Result<Vec<ContainerEvent>, ApiError> {
+    let now = clock::now().0;
+    let until = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
+    let filters = HashMap::from([("type", vec!["container"])]);
+    let options = EventsOptionsBuilder::new().filters(&filters).since("1").until(&until).build();
+    let mut events = pin!(api.events(Some(options)));
+    let mut past = Vec::new();
+    while let Some(event) = events.next().await {
+        if let Some(DockerEvent::Container(event)) = read(event?) {
+            past.push(event);
+        }
+    }
+    Ok(past)
 }
 
 /// Why a subscription ended.
@@ -124,6 +151,8 @@ async fn relay(api: &bollard::Docker, sender: &mpsc::Sender<DockerEvent>, live: 
 fn read(event: EventMessage) -> Option<DockerEvent> {
     let actor = event.actor?;
     let action = event.action?;
+    let at = event.time_nano.and_then(|ns| u64::try_from(ns).ok()).filter(|ns| *ns > 0);
+    let at = at.map_or_else(clock::now, Timestamp::from_unix_ns);
     let mut attributes = actor.attributes.unwrap_or_default();
     match event.typ? {
         EventMessageTypeEnum::CONTAINER => {
@@ -133,12 +162,18 @@ fn read(event: EventMessage) -> Option<DockerEvent> {
             let image = attributes.remove("image").unwrap_or_default();
             attributes.retain(|key, _| !NOT_LABELS.contains(&key.as_str()));
             let labels = attributes.into_iter().collect();
-            Some(DockerEvent::Container(ContainerEvent { id, action, name, image, labels }))
+            Some(DockerEvent::Container(ContainerEvent { id, at, action, name, image, labels }))
         }
         EventMessageTypeEnum::NETWORK => match action.as_str() {
             "connect" | "disconnect" => Some(DockerEvent::EndpointsChanged {
                 container: attributes.get("container")?.parse().ok()?,
                 network: actor.id?,
+                change: if action == "connect" {
+                    EndpointChange::Connected
+                } else {
+                    EndpointChange::Disconnected
+                },
+                at,
             }),
             "create" | "destroy" | "remove" | "update" => Some(DockerEvent::NetworksChanged),
             _ => None,
@@ -180,6 +215,7 @@ mod tests {
         );
         let expected = ContainerEvent {
             id: id.parse().unwrap(),
+            at: Timestamp::from_unix_ns(1),
             action: Action::Died,
             name: "web1".to_owned(),
             image: "localhost/web".to_owned(),

@@ -6,7 +6,7 @@
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 
 use super::container::{endpoints_of, mode_of, name_of};
-use super::port;
+use super::{Product, port};
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::inventory::{Container, ContainerState};
 
@@ -19,11 +19,11 @@ pub(super) struct Outline {
 }
 
 /// `None` for a row without a container's id.
-pub(super) fn outline(summary: ContainerSummary) -> Option<Outline> {
+pub(super) fn outline(summary: ContainerSummary, product: Product) -> Option<Outline> {
     let id: ContainerId = summary.id?.parse().ok()?;
     let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let host_config = summary.host_config.unwrap_or_default();
-    let (network_mode, shares_with) = mode_of(host_config.network_mode.as_deref(), &networks);
+    let (network_mode, shares_with) = mode_of(host_config.network_mode.as_deref(), &networks, product);
     let (exposed, published) = port::listed(&summary.ports.unwrap_or_default());
     let running = matches!(
         summary.state,

@@ -1,8 +1,10 @@
-//! Notifications of links coming, changing and going.
+//! Notifications of links and of the host's addresses coming, changing and going.
 //!
-//! Owns the socket subscribed to `RTNLGRP_LINK`. The kernel's receive buffer is the only queue of any size: when it
+//! Owns the socket subscribed to `RTNLGRP_LINK` and the groups of addresses. The kernel's receive buffer is the only queue of any size: when it
 //! overflows, the kernel says so, and so does this module. Refuses to guess what was lost.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::{io, thread};
 
 use netlink_packet_core::{NetlinkBuffer, NetlinkMessage, NetlinkPayload};
@@ -15,10 +17,11 @@ use tokio::sync::mpsc;
 
 use super::error::LinksError;
 use super::link::Link;
+use super::local_address;
 use crate::accounting::identity::IfIndex;
 
-/// `RTMGRP_LINK`, the bit of `RTNLGRP_LINK`.
-const LINK_GROUP: u32 = 1;
+/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
+const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 /// The kernel doubles it. Room for some seven thousand notifications: five hundred containers starting at once.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// No notification is larger: the kernel allocates at most 32 KiB for one.
@@ -30,6 +33,8 @@ pub(crate) enum LinkEvent {
     /// New or changed.
     Changed(Link),
     Gone(IfIndex),
+    /// A link has got an address, or lost it.
+    Address(IfIndex, IpAddr),
     /// Notifications were lost: dump and compare.
     Overflow,
 }
@@ -53,7 +58,7 @@ fn open() -> io::Result<Socket> {
         log::debug!("link events: cannot force a receive buffer of {RECEIVE_BUFFER_BYTES} bytes: {error}");
         sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES)?;
     }
-    socket.bind(&SocketAddr::new(0, LINK_GROUP))?;
+    socket.bind(&SocketAddr::new(0, GROUPS))?;
     Ok(socket)
 }
 
@@ -113,6 +118,12 @@ fn event_of(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<LinkEvent> {
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
             Link::from_message(&message).map(|link| LinkEvent::Gone(link.ifindex))
         }
+        NetlinkPayload::InnerMessage(
+            RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message),
+        ) => {
+            let ifindex = IfIndex(NonZeroU32::new(message.header.index)?);
+            Some(LinkEvent::Address(ifindex, local_address(&message)?))
+        }
         NetlinkPayload::Overrun(_) => Some(LinkEvent::Overflow),
         _ => None,
     }
@@ -120,9 +131,8 @@ fn event_of(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<LinkEvent> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use netlink_packet_route::AddressFamily;
+    use netlink_packet_route::address::{AddressAttribute, AddressMessage};
     use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 
     use super::*;
@@ -163,6 +173,23 @@ mod tests {
         let mut port = message(5);
         port.header.interface_family = AddressFamily::Bridge;
         assert_eq!(decode(&datagram([RouteNetlinkMessage::DelLink(port)])), []);
+    }
+
+    #[test]
+    fn address_that_comes_or_goes_is_an_event() {
+        let address = |last| {
+            let mut message = AddressMessage::default();
+            message.header.index = 5;
+            message.attributes.push(AddressAttribute::Address([192, 0, 2, last].into()));
+            message
+        };
+        let datagram = datagram([
+            RouteNetlinkMessage::NewAddress(address(1)),
+            RouteNetlinkMessage::DelAddress(address(2)),
+        ]);
+        let ifindex = IfIndex(NonZeroU32::new(5).unwrap());
+        let event = |last| LinkEvent::Address(ifindex, [192, 0, 2, last].into());
+        assert_eq!(decode(&datagram), [event(1), event(2)]);
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) kind: LinkKind,
     pub(crate) up: bool,
+    /// Its Ethernet address, first octet in bits 40..48.
+    pub(crate) mac: Option<u64>,
+    /// Both ends are up.
+    pub(crate) carrier: bool,
     /// The bridge it is a port of.
     pub(crate) master: Option<IfIndex>,
     /// Where the other end is, when it is in another network namespace.
@@ -68,6 +72,8 @@ impl Link {
             name: String::new(),
             kind: LinkKind::Other,
             up: message.header.flags.contains(LinkFlags::Up),
+            mac: mac_of(message),
+            carrier: message.header.flags.contains(LinkFlags::LowerUp),
             master: None,
             peer_netns: None,
             peer_index: None,

@@ -5,6 +5,7 @@
 
 mod attach;
 pub(crate) mod error;
+mod folded;
 mod geometry;
 mod lifecycle;
 mod shares;
@@ -26,8 +27,10 @@ pub(crate) mod uninstall;
 
 pub(crate) use self::attach::{HookChoice, Rush};
 pub(crate) use self::error::EbpfError;
+pub(crate) use self::folded::ClientActivity;
 pub(crate) use self::geometry::{Limits, PEER_ENTRIES};
 pub(crate) use self::load::{Counting, Options};
+pub(crate) use self::marks::Marks;
 pub(crate) use self::meters::{Attachment, Registered};
 pub(crate) use self::pins::PinDirectory;
 pub(crate) use self::read::Reader;

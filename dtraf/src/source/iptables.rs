@@ -10,8 +10,10 @@ pub(crate) mod program;
 pub(crate) mod standing;
 
 mod chain;
+mod printed;
 mod rule;
 mod tree;
+pub(crate) mod verdict;
 
 use dtraf_common::abi::Family;
 
@@ -40,6 +42,16 @@ impl Iptables {
             None => return Err(IptablesError::NoChain { looked_at }),
         };
         Ok(Self { v4, v6: best(Program::candidates(Family::V6)?)? })
+    }
+
+    /// Looks for the variant that has rules of dtraf's, where `DOCKER-USER` is no more.
+    pub(crate) fn find_leftovers() -> Result<Option<Self>, IptablesError> {
+        let (v4, v6) = (Program::candidates(Family::V4)?, Program::candidates(Family::V6)?);
+        let (with_v4, with_v6) = (with_rules(&v4), with_rules(&v6));
+        if with_v4.is_none() && with_v6.is_none() {
+            return Ok(None);
+        }
+        Ok(with_v4.or(v4.into_iter().next()).map(|v4| Self { v4, v6: with_v6 }))
     }
 
     pub(crate) fn program(&self, family: Family) -> Option<&Program> {
@@ -76,6 +88,11 @@ fn best(candidates: Vec<Program>) -> Result<Option<Program>, IptablesError> {
         }
     }
     Ok(second)
+}
+
+fn with_rules(candidates: &[Program]) -> Option<Program> {
+    let has_rules = |program: &&Program| program.read().is_ok_and(|table| table.has_counters());
+    candidates.iter().find(has_rules).cloned()
 }
 
 #[cfg(test)]

@@ -82,11 +82,13 @@ pub(crate) struct Counted {
 
 /// What is to stand in the kernel. Whatever a backend changes to get there, it keeps these laws:
 ///
-/// - Each key of each wanted address has one live counter, at that address.
+/// - Each key of each wanted address has one live counter, at that address, where other people's rules do not keep packets
+///   from it.
 /// - A live counter whose address is not its container's any more moves to an address of the container that has none for
 ///   its key, or is retired. Counters of containers that are not in `containers` are removed.
 /// - For each key of a container in `containers`, the sum of all tallies that stand is the same after the change as before,
-///   counters in `known` that stood no more included. Of counters that stand twice at one address, one counts.
+///   counters in `known` that stood no more included. Of counters that stand twice at one address, one counts: of those
+///   that began at the same time, and of live ones. So a container may have a retired counter and a live one at one address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) wanted: &'a [Wanted],
@@ -109,7 +111,7 @@ pub(crate) fn sums(counted: &[Counted]) -> BTreeMap<CounterKey, Tally> {
 
 impl Tally {
     /// What is left without `part`; nothing where that is more.
-    fn less(&self, part: &Self) -> Self {
+    pub(crate) fn less(&self, part: &Self) -> Self {
         Self {
             packets: self.packets.saturating_sub(part.packets),
             bytes: self.bytes.saturating_sub(part.bytes),
@@ -117,7 +119,7 @@ impl Tally {
     }
 
     /// Whichever is more.
-    fn most(&self, other: &Self) -> Self {
+    pub(crate) fn most(&self, other: &Self) -> Self {
         Self { packets: self.packets.max(other.packets), bytes: self.bytes.max(other.bytes) }
     }
 }

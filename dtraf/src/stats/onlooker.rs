@@ -10,7 +10,7 @@ use crate::accounting::identity::IfIndex;
 use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::Ledger;
 use crate::accounting::report::{Backend, Earlier, Marks, Origin, Refused, Report};
-use crate::docker::{Catalogue, Docker};
+use crate::docker::{Catalogue, Docker, DockerError};
 use crate::links::Links;
 use crate::source::probe::{Facts, probe};
 use crate::source::select::{Wanted, blind_spots, select};
@@ -19,7 +19,7 @@ use crate::{clock, host};
 pub(crate) struct Onlooker {
     counters: Counters,
     links: Links,
-    /// `None` when Docker does not answer: names are those that are known already.
+    /// `None` while Docker does not answer: names are those that are known already.
     catalogue: Option<Catalogue>,
     origin: Origin,
     ledger: Ledger,
@@ -44,7 +44,7 @@ impl Onlooker {
         let catalogue = match docker {
             Ok(docker) => Some(Catalogue::new(docker)),
             Err(error) => {
-                log::warn!("only names that are known already: {:#}", anyhow::Error::from(error));
+                warn(error);
                 None
             }
         };
@@ -54,10 +54,9 @@ impl Onlooker {
 
     /// Reads, and says when that was by a clock that cannot be set.
     pub(crate) async fn report(&mut self) -> anyhow::Result<(Report, Instant)> {
-        let inventory = match &mut self.catalogue {
-            Some(catalogue) => catalogue.list().await?,
-            None => Inventory::default(),
-        };
+        let listed = self.list().await;
+        let has_listed = listed.is_some();
+        let inventory = listed.unwrap_or_default();
         let placements = placements(&self.links).await?;
         let snapshot = self.counters.snapshot(clock::now())?;
         let taken_at = snapshot.taken_at;
@@ -68,9 +67,35 @@ impl Onlooker {
             .as_ref()
             .map(|(at, marks)| Earlier { marks, elapsed: instant.saturating_duration_since(*at) });
         let report = Report::new(&self.ledger, &inventory, self.origin.clone(), taken_at, earlier);
+        let report = if has_listed { report } else { report.without_docker() };
         self.last = Some((instant, report.marks.clone()));
         Ok((Report { orphans: self.counters.orphans(), ..report }, instant))
     }
+}
+
+impl Onlooker {
+    /// Returns what Docker says there is; `None` where it does not answer. It is asked again each time: it may be restarted.
+    async fn list(&mut self) -> Option<Inventory> {
+        if self.catalogue.is_none() {
+            let docker = Docker::connect(self.links.clone()).await;
+            self.catalogue = docker.ok().map(Catalogue::new);
+        }
+        match self.catalogue.as_mut()?.list().await {
+            Ok(inventory) => Some(inventory),
+            Err(error) => {
+                self.catalogue = None;
+                warn(error);
+                None
+            }
+        }
+    }
+}
+
+fn warn(error: DockerError) {
+    log::warn!(
+        "Docker does not answer: names are the last known ones, states are unknown: {:#}",
+        anyhow::Error::from(error)
+    );
 }
 
 /// Why no better backend counts, where the host is why. Where one could, somebody has chosen this one.

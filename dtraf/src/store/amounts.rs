@@ -1,6 +1,8 @@
 //! Amounts as the ledger's tables have them: see the schema for what the columns mean.
 
-use rusqlite::{Connection, Row, ToSql};
+use std::sync::Once;
+
+use rusqlite::{Row, ToSql};
 
 use super::error::StoreError;
 use crate::accounting::amount::{Amount, Frames, PerDirection};
@@ -67,10 +69,13 @@ impl Columns {
         })
     }
 
-    /// What people are shown of a sum: nothing fails because somebody has changed the ledger.
+    /// Returns what people are shown: nothing fails because somebody has changed the ledger.
     fn shown(self) -> Amount {
+        static WARN: Once = Once::new();
         self.amount().unwrap_or_else(|_| {
-            log::warn!("the ledger has amounts below zero, which are not shown: somebody has changed it");
+            WARN.call_once(|| {
+                log::warn!("the ledger has amounts below zero, which are not shown: somebody has changed it");
+            });
             let number = |value: i128| u64::try_from(value.max(0)).unwrap_or(u64::MAX);
             Amount { frames: None, skb_ip_bytes: number(self.ip_bytes), skbs: number(self.skbs) }
         })
@@ -105,61 +110,6 @@ pub(super) fn parameters<'a>(first: &[&'a dyn ToSql], values: &'a [Option<i64>; 
     first.iter().copied().chain(values.iter().map(|value| value as &dyn ToSql)).collect()
 }
 
-/// How sums are added up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Adding {
-    /// By SQLite, which refuses sums beyond 2^63.
-    Plain,
-    /// The upper and the lower 32 bits apart. Such sums have room for as many rows as a file can hold.
-    Halves,
-}
-
-impl Adding {
-    /// Sums of all columns of `table`'s rows, each unknown where one of its summands is, which SQL's own sum is not.
-    fn columns(self) -> String {
-        let sum = |name: &str, of: &str| format!("CASE WHEN count(*) = count({name}) THEN sum({of}) END");
-        match self {
-            Self::Plain => list(|name| sum(name, name)),
-            Self::Halves => list(|name| {
-                let (upper, lower) = (format!("{name} >> 32"), format!("{name} & 4294967295"));
-                format!("{}, {}", sum(name, &upper), sum(name, &lower))
-            }),
-        }
-    }
-
-    /// The sums in a row's columns from `first` on.
-    pub(super) fn read(self, row: &Row<'_>, first: usize) -> rusqlite::Result<PerDirection<Columns>> {
-        let sum = |at: usize| -> rusqlite::Result<Option<i128>> {
-            Ok(match self {
-                Self::Plain => row.get::<_, Option<i64>>(first + at)?.map(i128::from),
-                Self::Halves => {
-                    let upper = row.get::<_, Option<i64>>(first + 2 * at)?;
-                    let lower = row.get::<_, Option<i64>>(first + 2 * at + 1)?;
-                    upper.zip(lower).map(|(upper, lower)| (i128::from(upper) << 32) + i128::from(lower))
-                }
-            })
-        };
-        columns(sum)
-    }
-}
-
-/// Runs a query with sums, which `text` is given the columns of. Sums that SQLite refuses are added up by halves.
-pub(super) fn summed<T>(
-    connection: &Connection,
-    text: impl Fn(&str) -> String,
-    parameters: &[&dyn ToSql],
-    row: impl Fn(&Row<'_>, Adding) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    let attempt = |adding: Adding| -> rusqlite::Result<Vec<T>> {
-        let mut statement = connection.prepare(&text(&adding.columns()))?;
-        statement.query_map(parameters, |found| row(found, adding))?.collect()
-    };
-    match attempt(Adding::Plain) {
-        Err(error) if error.to_string().contains("integer overflow") => attempt(Adding::Halves),
-        added => added,
-    }
-}
-
 /// Sum of a column by halves, as [`half_sum`] reads it.
 pub(super) fn halves(name: &str) -> String {
     format!("coalesce(sum({name} >> 32), 0), coalesce(sum({name} & 4294967295), 0)")
@@ -174,20 +124,15 @@ pub(super) fn half_sum(row: &Row<'_>, first: usize) -> rusqlite::Result<u64> {
 
 /// The amounts in a row's columns from `first` on.
 pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<PerDirection<Columns>> {
-    columns(|at| Ok(row.get::<_, Option<i64>>(first + at)?.map(i128::from)))
-}
-
-/// Both directions' columns, each of which `get` has the value of by its place.
-fn columns(get: impl Fn(usize) -> rusqlite::Result<Option<i128>>) -> rusqlite::Result<PerDirection<Columns>> {
     let columns = |first: usize| -> rusqlite::Result<Columns> {
-        let known = |at: usize| Ok::<_, rusqlite::Error>(get(first + at)?.unwrap_or_default());
-        let frames = match (get(first + 2)?, get(first + 3)?, get(first + 4)?, get(first + 5)?) {
-            (Some(extra), Some(added), Some(packets), Some(link)) => Some([extra, added, packets, link]),
-            _ => None,
+        let number = |at: usize| Ok::<_, rusqlite::Error>(i128::from(row.get::<_, i64>(first + at)?));
+        let frames = match row.get::<_, Option<i64>>(first + 2)? {
+            Some(extra) => Some([i128::from(extra), number(3)?, number(4)?, number(5)?]),
+            None => None,
         };
-        Ok(Columns { ip_bytes: known(0)?, skbs: known(1)?, frames })
+        Ok(Columns { ip_bytes: number(0)?, skbs: number(1)?, frames })
     };
-    Ok(PerDirection { rx: columns(0)?, tx: columns(NAMES.len())? })
+    Ok(PerDirection { rx: columns(first)?, tx: columns(first + NAMES.len())? })
 }
 
 impl PerDirection<Columns> {
@@ -202,7 +147,7 @@ impl PerDirection<Columns> {
 }
 
 /// `rx_ip_bytes, …, tx_link_bytes`, each through `of`.
-pub(super) fn list(of: impl Fn(&str) -> String) -> String {
+pub(super) fn list(mut of: impl FnMut(&str) -> String) -> String {
     let names = ["rx", "tx"]
         .into_iter()
         .flat_map(|direction| NAMES.into_iter().map(move |name| format!("{direction}_{name}")));

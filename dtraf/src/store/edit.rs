@@ -3,21 +3,21 @@
 //! Each is one transaction that has the ledger for itself. The writer looks accounts up anew in each of its own; the rows of
 //! holders, keys and meters, which it remembers, are not touched here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dtraf_common::abi::Scope;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::account::{self, Found};
-use super::amounts::list;
+use super::amounts::{list, parameters, read, values};
 use super::error::StoreError;
 use super::open::open_to_edit;
 use super::quotas::scope_words;
 use super::zones::zones;
+use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::Counts;
-use crate::accounting::history::key::Part;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::{PeriodError, Range};
@@ -108,8 +108,9 @@ impl Editor {
         }
         accounts.sort_unstable();
         accounts.dedup();
+        let totals = editing.totals()?;
         for account in &accounts {
-            editing.mark(*account, now)?;
+            editing.mark(*account, &totals, now)?;
         }
         editing.commit()?;
         Ok(accounts.len())
@@ -209,10 +210,7 @@ impl Editing<'_> {
     }
 
     fn all(&self) -> Result<Vec<i64>, StoreError> {
-        let rows = || -> rusqlite::Result<Vec<i64>> {
-            self.transaction.prepare("SELECT id FROM account")?.query_map([], |row| row.get(0))?.collect()
-        };
-        rows().map_err(|source| self.failed(source))
+        self.rows("SELECT id FROM account", [], |row| row.get(0))
     }
 
     /// Somebody has said whose these are: labels that become known later do not take them away.
@@ -220,7 +218,13 @@ impl Editing<'_> {
         self.execute("UPDATE holder SET described = 1 WHERE account = ?1", [account])
     }
 
-    fn mark(&self, account: i64, now: Timestamp) -> Result<(), StoreError> {
+    /// Writes down a baseline of an account: the total of each of its holders, or nothing where it has none.
+    fn mark(
+        &self,
+        account: i64,
+        totals: &BTreeMap<i64, PerDirection<Amount>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let made = i64::try_from(now.unix_ns()).unwrap_or(i64::MAX);
         self.execute(
             "INSERT INTO baseline (account, name, made_ns, at_ns) SELECT id, name, ?2, (SELECT at_ns FROM progress) FROM account \
@@ -228,21 +232,42 @@ impl Editing<'_> {
             [account, made],
         )?;
         let baseline = self.transaction.last_insert_rowid();
-        // A sum with something unknown in it is unknown; who has nothing has nothing, in every unit.
-        let sums = list(|name| {
-            format!(
-                "CASE WHEN count(traffic.holder) = 0 THEN 0 WHEN count(traffic.holder) = count({name}) THEN sum({name}) END"
-            )
-        });
-        // Months are kept for ever.
-        self.execute(
-            &format!(
-                "INSERT INTO baseline_amount (baseline, holder, {names}) SELECT ?2, holder.id, {sums} FROM holder LEFT JOIN traffic \
-                 ON traffic.holder = holder.id AND tier = ?3 AND part = ?4 WHERE account = ?1 GROUP BY holder.id",
-                names = list(str::to_owned),
-            ),
-            [account, baseline, Tier::Month.number(), Part::Scopes.number()],
-        )
+        let insert = format!(
+            "INSERT INTO baseline_amount (baseline, holder, {}) VALUES (?, ?, {})",
+            list(str::to_owned),
+            list(|_| "?".to_owned())
+        );
+        let holders =
+            "SELECT id FROM holder WHERE account = ? AND (container IS NOT NULL OR folded IS NOT NULL)";
+        for holder in self.rows(holders, [account], |row| row.get::<_, i64>(0))? {
+            let amounts = values(&totals.get(&holder).copied().unwrap_or_default())?;
+            self.execute(&insert, &parameters(&[&baseline, &holder], &amounts)[..])?;
+        }
+        Ok(())
+    }
+
+    /// Returns the whole total of each holder. Months are kept for ever.
+    fn totals(&self) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
+        let text = format!("SELECT holder, {} FROM holder_traffic WHERE tier = ?", list(str::to_owned));
+        let mut totals = BTreeMap::<i64, PerDirection<Amount>>::new();
+        for (holder, columns) in
+            self.rows(&text, [Tier::Month.number()], |row| Ok((row.get(0)?, read(row, 1)?)))?
+        {
+            *totals.entry(holder).or_default() += columns.shown();
+        }
+        Ok(totals)
+    }
+
+    fn rows<T>(
+        &self,
+        text: &str,
+        parameters: impl rusqlite::Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = || -> rusqlite::Result<Vec<T>> {
+            self.transaction.prepare_cached(text)?.query_map(parameters, row)?.collect()
+        };
+        rows().map_err(|source| self.failed(source))
     }
 
     /// The first column of the one row that a query gives.

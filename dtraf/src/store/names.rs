@@ -36,7 +36,7 @@ impl Words {
                 scope: port.scope.map(|it| names::scope(it).to_owned()),
                 bucket: None,
                 protocol: Some(port.protocol),
-                port: Some(port.port),
+                port: (port.role != Role::ClientOther).then_some(port.port),
                 role: Some(names::role(port.role).to_owned()),
                 family: Some(names::family(port.family).to_owned()),
             },
@@ -57,16 +57,19 @@ impl Words {
 
     pub(super) fn key(&self, path: &Path) -> Result<Key, StoreError> {
         let scope = || self.scope.as_deref().map(|word| scope(word, path)).transpose();
-        Ok(match (&self.bucket, self.protocol, self.port) {
-            (Some(word), _, _) => Key::Bucket(bucket(word, path)?),
-            (None, Some(protocol), Some(port)) => Key::Port(Port {
+        Ok(match (&self.bucket, self.protocol) {
+            (Some(word), _) => Key::Bucket(bucket(word, path)?),
+            (None, Some(protocol)) => Key::Port(Port {
                 protocol,
-                port,
-                role: found(&Role::ALL, names::role, self.role.as_deref(), "a role", path)?,
+                port: self.port.unwrap_or_default(),
+                role: match self.port {
+                    Some(_) => found(&Role::ALL, names::role, self.role.as_deref(), "a role", path)?,
+                    None => Role::ClientOther,
+                },
                 family: found(&Family::ALL, names::family, self.family.as_deref(), "a family", path)?,
                 scope: scope()?,
             }),
-            _ => Key::Scope(scope()?),
+            (None, None) => Key::Scope(scope()?),
         })
     }
 }
@@ -146,6 +149,7 @@ mod tests {
             Key::Bucket(Bucket::Program(abi::Bucket::MapFull)),
             Key::Port(port(443, Role::Client, Scope::Internet)),
             Key::Port(Port { scope: None, ..port(0, Role::Portless, Scope::Lan) }),
+            Key::Port(port(0, Role::ClientOther, Scope::Internet)),
         ] {
             assert_eq!(Words::of(key).key(path).unwrap(), key);
         }

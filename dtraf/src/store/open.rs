@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::error::StoreError;
 use super::recover::{ASIDE, UNFINISHED};
 use super::resume::Epoch;
-use super::write::Retention;
+use super::write::{PortEntries, Retention};
 use super::zones::{settle, zones};
 use crate::accounting::history::key::Key;
 use crate::accounting::identity::{ContainerId, Timestamp};
@@ -22,12 +22,16 @@ use crate::accounting::statement::period::Range;
 use crate::zone;
 
 /// What makes each layout from the one before it.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
+    concat!(include_str!("schema-4.sql"), include_str!("schema-4-fill.sql")),
     include_str!("schema-5.sql"),
 ];
+
+/// Statements that derive what layout 4 has beside earlier ones.
+pub(super) const FILL_LAYOUT_4: &str = include_str!("schema-4-fill.sql");
 
 /// How long to wait for another process that looks at the ledger or marks something in it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,6 +58,8 @@ pub(super) struct Known {
     pub(super) holders: BTreeMap<ContainerId, i64>,
     /// And whose it is.
     pub(super) meters: BTreeMap<MeterId, (i64, i64)>,
+    /// Port entries of a holder in the latest span of a tier.
+    pub(super) port_entries: BTreeMap<(i64, i64), PortEntries>,
 }
 
 impl Store {
@@ -77,6 +83,8 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed("open"))?;
         connection.pragma_update(None, "foreign_keys", "ON").map_err(failed("open"))?;
         connection.set_prepared_statement_cache_capacity(64);
+        #[cfg(test)]
+        super::tests::statements::watch(&mut connection);
         migrate(&mut connection, path)?;
         settle(&mut connection, &host, path)?;
         Ok(Self {
@@ -173,7 +181,10 @@ fn open_there(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> 
     }
     let failed = |source| StoreError::Sqlite { attempt: "open", path: path.to_owned(), source };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    #[cfg_attr(not(test), expect(unused_mut, reason = "tests see each statement"))]
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    #[cfg(test)]
+    super::tests::statements::watch(&mut connection);
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     let found = layout(&connection).map_err(failed)?;
     match known_layout() {

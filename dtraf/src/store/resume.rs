@@ -35,6 +35,10 @@ impl Epoch {
         Self { boot: boot.to_owned(), backend, seed: None }
     }
 
+    pub(super) fn backend(&self) -> &'static str {
+        names::backend(self.backend)
+    }
+
     pub(super) fn boot(&self) -> &str {
         &self.boot
     }

@@ -1,8 +1,13 @@
 mod accounts;
+mod brief;
 mod cards;
 mod faults;
+mod fold;
+mod layouts;
+mod ports;
 mod quotas;
 mod recovery;
+pub(super) mod statements;
 mod time;
 
 use std::collections::BTreeMap;
@@ -12,7 +17,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use rusqlite::Connection;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -393,82 +397,6 @@ fn a_newer_layout_is_left_alone() {
     drop(bench.store);
     let error = Store::open(&path, epoch(1), TimeZone::UTC, Retention::default()).unwrap_err();
     assert!(matches!(error, StoreError::Layout { found: 99, .. }), "{error}");
-}
-
-/// What the first release has left.
-const FIRST_LAYOUT: &str = include_str!("schema-1.sql");
-const SECOND_LAYOUT: &str = include_str!("schema-2.sql");
-const THIRD_LAYOUT: &str = include_str!("schema-3.sql");
-
-/// Makes this a ledger of the first layout, with all that is in it.
-fn to_first_layout(connection: &Connection) {
-    to_second_layout(connection);
-    let text = "DROP TABLE baseline_amount; DROP TABLE baseline; DROP TABLE calibration; DROP TABLE quota; DROP TABLE crossing; PRAGMA user_version = 1";
-    connection.execute_batch(text).unwrap();
-    is_as_made_by(connection, FIRST_LAYOUT);
-}
-
-/// The same of the second.
-fn to_second_layout(connection: &Connection) {
-    to_third_layout(connection);
-    let text = "DROP TABLE card_traffic; DROP TABLE card_cursor; DROP TABLE card; PRAGMA user_version = 2";
-    connection.execute_batch(text).unwrap();
-    is_as_made_by(connection, &[FIRST_LAYOUT, SECOND_LAYOUT].concat());
-}
-
-/// The same of the third.
-fn to_third_layout(connection: &Connection) {
-    let text = "DROP TABLE zone; DROP TABLE dropped; ALTER TABLE calibration DROP COLUMN scopes; PRAGMA user_version = 3";
-    connection.execute_batch(text).unwrap();
-    is_as_made_by(connection, &[FIRST_LAYOUT, SECOND_LAYOUT, THIRD_LAYOUT].concat());
-}
-
-fn is_as_made_by(connection: &Connection, layout: &str) {
-    let objects = |connection: &Connection| -> Vec<String> {
-        let text = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
-        let mut statement = connection.prepare(text).unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
-    };
-    let first = Connection::open_in_memory().unwrap();
-    first.execute_batch(layout).unwrap();
-    assert_eq!(objects(connection), objects(&first));
-}
-
-#[test]
-fn a_ledger_of_the_first_layout_goes_on() {
-    let mut bench = Bench::new();
-    bench.count(&web(), 3, 1);
-    bench.flush(at(0));
-    to_first_layout(&bench.store.connection);
-    let path = bench.path();
-    let Bench { directory, store, .. } = bench;
-    drop(store);
-    let error = Archive::open(&path).unwrap_err();
-    assert!(error.to_string().contains("`dtraf run` of this release"), "{error}");
-    let store = open(&path, 1);
-    assert_eq!(totals(&store), all(3, 1));
-    assert_eq!(store.resume().unwrap().cursors[&meter(1).id], amounts(&reading(meter(1), 3, 1)));
-    assert_eq!(Editor::open(&path).unwrap().reset(&[], at(60)).unwrap(), 1);
-    drop(directory);
-}
-
-#[test]
-fn a_ledger_of_the_second_layout_goes_on() {
-    let mut bench = Bench::new();
-    bench.count(&web(), 3, 1);
-    bench.flush(at(0));
-    Editor::open(&bench.path()).unwrap().reset(&[], at(60)).unwrap();
-    to_second_layout(&bench.store.connection);
-    let path = bench.path();
-    let Bench { directory, store, .. } = bench;
-    drop(store);
-    assert!(matches!(Archive::open(&path), Err(StoreError::OldLayout { found: 2, .. })));
-    let store = open(&path, 1);
-    assert_eq!(totals(&store), all(3, 1));
-    assert_eq!(store.resume().unwrap().cursors[&meter(1).id], amounts(&reading(meter(1), 3, 1)));
-    let archive = Archive::open(&path).unwrap();
-    assert_eq!(archive.baselines(None).unwrap().len(), 1);
-    drop(directory);
 }
 
 #[test]

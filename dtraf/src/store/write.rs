@@ -2,13 +2,18 @@
 
 pub(super) mod cards;
 mod counts;
+mod fold;
 mod holders;
 mod meters;
+mod spans;
 
 use std::time::Duration;
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+pub(super) use self::counts::PortEntries;
+#[cfg(test)]
+pub(super) use self::counts::{CLIENT_PORTS, SERVED_PORTS};
 use super::error::StoreError;
 use super::open::{Known, Store};
 use super::resume::Epoch;
@@ -46,6 +51,11 @@ impl Retention {
             (Tier::Day | Tier::Month, _) => None,
         }
     }
+
+    /// Returns how long a removed container is kept apart: as long as any span of it.
+    fn of_containers(&self) -> Duration {
+        self.days.max(self.hours).max(self.five_minutes)
+    }
 }
 
 /// Whether the clock on the wall can be believed when it says that something is old.
@@ -75,7 +85,14 @@ impl Store {
     ///
     /// Spans that are older than they are to be kept are removed, where the calendar is trusted.
     pub(crate) fn write(&mut self, batch: &Batch, calendar: Calendar) -> Result<Sequence, StoreError> {
-        let written = self.attempt(batch, calendar);
+        let folded = match calendar {
+            Calendar::Trusted => self.foldable(batch.at)?,
+            Calendar::Doubtful => Vec::new(),
+        };
+        // SQLite would look through all of `traffic` for each holder that is removed.
+        self.enforce_references(folded.is_empty())?;
+        let written = self.attempt(batch, calendar, &folded);
+        self.enforce_references(true)?;
         if written.is_err() {
             // Rows that were made in the transaction are gone with it.
             self.known = Known::default();
@@ -83,7 +100,7 @@ impl Store {
         written
     }
 
-    fn attempt(&mut self, batch: &Batch, calendar: Calendar) -> Result<Sequence, StoreError> {
+    fn attempt(&mut self, batch: &Batch, calendar: Calendar, folded: &[i64]) -> Result<Sequence, StoreError> {
         let (found, last_at) = (self.sequence()?, self.progress()?);
         if Sequence(found.0 + 1) != batch.sequence {
             return Ok(found);
@@ -118,6 +135,7 @@ impl Store {
         if calendar == Calendar::Trusted {
             writing.expire(retention).map_err(failed)?;
         }
+        writing.fold(folded).map_err(failed)?;
         writing.finish(batch.sequence).map_err(failed)?;
         self.last_at = Some(batch.at);
         Ok(batch.sequence)
@@ -137,6 +155,17 @@ impl Writing<'_> {
             params![at, self.epoch.to_string()],
         )?;
         self.begin_cards()?;
+        let last: Option<(i64, String)> = self
+            .transaction
+            .prepare_cached("SELECT id, backend FROM tenure ORDER BY id DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let backend = self.epoch.backend();
+        if last.is_none_or(|(_, last)| last != backend) {
+            self.transaction
+                .prepare_cached("INSERT INTO tenure (backend, from_ns, to_ns) VALUES (?1, ?2, ?2)")?
+                .execute(params![backend, at])?;
+        }
         match last_at {
             Some(last) if self.at.since(last) > ABSENCE => {
                 self.transaction.execute("INSERT INTO absence VALUES (?, ?)", [ns(last), at]).map(drop)
@@ -152,10 +181,19 @@ impl Writing<'_> {
                 let Some(kept) = retention.of(*tier, series) else { continue };
                 let until = i64::try_from(self.at.0.saturating_sub(kept).as_secs()).unwrap_or(i64::MAX);
                 let dropped = match series {
-                    Series::Traffic(part) => self
-                        .transaction
-                        .prepare_cached("DELETE FROM traffic WHERE tier = ?1 AND part = ?2 AND start < ?3")?
-                        .execute(params![tier.number(), part.number(), until])?,
+                    Series::Traffic(part) => {
+                        if part == Part::Scopes {
+                            // Totals of holders are kept as long as what they are made of.
+                            self.transaction
+                                .prepare_cached("DELETE FROM holder_traffic WHERE tier = ?1 AND start < ?2")?
+                                .execute(params![tier.number(), until])?;
+                        }
+                        self.transaction
+                            .prepare_cached(
+                                "DELETE FROM traffic WHERE tier = ?1 AND part = ?2 AND start < ?3",
+                            )?
+                            .execute(params![tier.number(), part.number(), until])?
+                    }
                     Series::Cards => self
                         .transaction
                         .prepare_cached("DELETE FROM card_traffic WHERE tier = ?1 AND start < ?2")?
@@ -180,6 +218,11 @@ impl Writing<'_> {
     }
 
     fn finish(self, sequence: Sequence) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE tenure SET to_ns = max(to_ns, ?) WHERE id = (SELECT max(id) FROM tenure)",
+            )?
+            .execute([ns(self.at)])?;
         self.transaction
             .execute("INSERT OR REPLACE INTO progress VALUES (1, ?, ?)", params![sequence.0, ns(self.at)])?;
         self.transaction.commit()

@@ -31,6 +31,7 @@ struct AccountObject<'a> {
     since: String,
     keys: &'a [String],
     containers: Vec<ContainerObject<'a>>,
+    former_containers: u64,
 }
 
 #[derive(Serialize)]
@@ -175,6 +176,7 @@ fn object(account: &Account) -> AccountObject<'_> {
         since: rfc3339(account.since),
         keys: &account.keys,
         containers: account.containers.iter().map(container_object).collect(),
+        former_containers: account.former,
     }
 }
 
@@ -227,6 +229,12 @@ fn rows(account: &Account, zones: &Zones) -> Vec<Line> {
             cells.extend([address.to_owned(), from, until].map(Cell::Text));
             lines.push(Line { cells, remark: None, tone: Tone::Plain });
         }
+    }
+    if account.former > 0 {
+        let mut cells = std::mem::replace(&mut first, vec![Cell::Text(String::new()); 3]);
+        cells.push(Cell::Text(format!("({} former)", account.former)));
+        cells.extend(std::iter::repeat_n(Cell::Text("-".to_owned()), 4));
+        lines.push(Line { cells, remark: None, tone: Tone::Plain });
     }
     if lines.is_empty() {
         first.extend(std::iter::repeat_n(Cell::Text("-".to_owned()), 5));

@@ -110,6 +110,7 @@ pub(super) fn by_rules() -> [Report; 2] {
                     Port { scope: None, ..port(80, Role::Server, Scope::Lan) },
                     ports,
                 )]),
+                flooded: BTreeMap::new(),
                 origins: None,
             };
             (reading, owned(number, name), "bridge")
@@ -152,6 +153,7 @@ pub(super) fn peers() -> [Report; 2] {
                     port(80, Role::Server, Scope::Container),
                     PerDirection { rx: received, tx: packets(sent * seconds) },
                 )]),
+                flooded: BTreeMap::new(),
                 origins: Some(origins.iter().copied().collect()),
                 meter: meter(receiver),
             }
@@ -203,6 +205,7 @@ fn busy(meter: Meter) -> MeterReading {
             (port(443, Role::Client, Scope::Internet), amounts(100, 200)),
             (icmp, amounts(2, 2)),
         ]),
+        flooded: BTreeMap::new(),
         origins: Some(BTreeMap::new()),
         meter,
     }

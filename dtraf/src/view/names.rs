@@ -72,11 +72,13 @@ pub(crate) fn life(life: Life) -> &'static str {
     }
 }
 
-pub(crate) fn state(state: RowState) -> &'static str {
+/// `None` where it is not known.
+pub(crate) fn state(state: RowState) -> Option<&'static str> {
     match state {
-        RowState::Running => "running",
-        RowState::Stopped => "stopped",
-        RowState::Removed => "removed",
+        RowState::Running => Some("running"),
+        RowState::Stopped => Some("stopped"),
+        RowState::Unknown => None,
+        RowState::Removed => Some("removed"),
     }
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn scope(scope: Scope) -> &'static str {
         Scope::Container => "container",
         Scope::Multicast => "multicast",
         Scope::Other => "other",
+        Scope::Flooded => "flooded",
     }
 }
 
@@ -122,7 +125,7 @@ pub(crate) fn role(role: Role) -> &'static str {
     match role {
         Role::Portless => "portless",
         Role::Server => "server",
-        Role::Client => "client",
+        Role::Client | Role::ClientOther => "client",
     }
 }
 
@@ -185,14 +188,18 @@ pub(crate) fn blind_spot(spot: BlindSpot) -> &'static str {
         BlindSpot::Ipv6 => "ipv6",
         BlindSpot::NonIp => "non_ip",
         BlindSpot::Earlier => "earlier",
+        BlindSpot::ForgedSource => "forged_source",
+        BlindSpot::Hidden => "hidden",
+        BlindSpot::Offloaded => "offloaded",
     }
 }
 
-/// `80/tcp`, or the protocol alone where it has no ports.
+/// `80/tcp`; `other/tcp` for ports without an entry of their own; the protocol alone where it has no ports.
 pub(crate) fn port(protocol_number: u8, port: u16, role: Role) -> String {
     match role {
         Role::Portless => protocol(protocol_number).into_owned(),
         Role::Server | Role::Client => format!("{port}/{}", protocol(protocol_number)),
+        Role::ClientOther => format!("other/{}", protocol(protocol_number)),
     }
 }
 
@@ -245,6 +252,7 @@ mod tests {
         assert_eq!(port(1, 0, Role::Portless), "icmp");
         assert_eq!(port(99, 0, Role::Portless), "99");
         assert_eq!(port(6, 443, Role::Client), "443/tcp");
+        assert_eq!(port(6, 0, Role::ClientOther), "other/tcp");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::accounting::identity::Timestamp;
 use crate::accounting::snapshot::Life;
 use crate::source::iptables::standing::Listed;
 use crate::source::rules::Matched;
+use crate::source::rules::set::Hiding;
 
 /// How the list is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Listing {
     pub(crate) taken_at: Timestamp,
     /// The programs that they were read with, as in `iptables-nft v1.8.9 (nf_tables)`.
     pub(crate) programs: Vec<String>,
+    /// Other people's rules that may keep packets from them.
+    pub(crate) hiding: Vec<Hiding>,
     pub(crate) rules: Vec<Listed>,
 }
 
@@ -46,7 +49,15 @@ fn in_columns(listing: &Listing, fit: Fit, paint: Paint) -> String {
         names::second(listing.taken_at),
         listing.programs.join(", "),
     );
-    let heading = width.map_or_else(|| vec![heading.clone()], |width| wrap(&heading, width));
+    let hiding = listing.hiding.iter().map(|rule| {
+        let rule = rule.to_string();
+        format!("{} stands before these rules: packets that it ends are not counted", neutral(&rule))
+    });
+    let heading = [heading].into_iter().chain(hiding);
+    let heading: Vec<String> = match width {
+        Some(width) => heading.flat_map(|line| wrap(&line, width)).collect(),
+        None => heading.collect(),
+    };
     let mut text = String::new();
     for (tone, line) in heading.into_iter().map(|line| (Tone::Plain, line)).chain(lines) {
         table::paint(&mut text, tone, &line, paint);
@@ -74,7 +85,7 @@ fn row(rule: &Listed) -> Line {
     let counted = &rule.counted;
     let address = match counted.life {
         Life::Live => counted.address.to_string(),
-        Life::Retired => "(no address now)".to_owned(),
+        Life::Retired => "(count is kept)".to_owned(),
     };
     let cells = [
         rule.chain.clone(),

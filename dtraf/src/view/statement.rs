@@ -44,6 +44,7 @@ pub(crate) fn render(statement: &Statement, look: &Look, zones: &Zones) -> Strin
 pub(in crate::view) fn name(group: &Group) -> String {
     match group {
         Group::Account(name) | Group::Container { name, .. } | Group::Project(name) => name.clone(),
+        Group::Former(account) => format!("(former containers of {account})"),
         Group::NoProject => "(no project)".to_owned(),
         Group::Nobody(reason) => format!("(nobody: {reason})"),
         Group::Port { protocol, port, role } => names::port(*protocol, *port, *role),
@@ -60,6 +61,7 @@ pub(in crate::view) fn kind(group: &Group) -> &'static str {
     match group {
         Group::Account(_) => "account",
         Group::Container { .. } => "container",
+        Group::Former(_) => "former_containers",
         Group::Project(_) => "project",
         Group::NoProject => "no_project",
         Group::Nobody(_) => "nobody",

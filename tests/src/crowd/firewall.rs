@@ -97,6 +97,6 @@ impl Place {
     /// Gives `rules` to an `iptables-restore`. Rules that are there stay.
     pub fn restore_rules(&self, program: &str, rules: &str) -> Result<()> {
         let mut command = self.command(program);
-        feed(command.args(["--noflush", "--wait"]), rules, program)
+        feed(command.args(["--noflush", "--wait"]), rules, program).map(drop)
     }
 }

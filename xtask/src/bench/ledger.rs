@@ -1,8 +1,12 @@
-//! A ledger as a year of a thousand accounts leaves it: how large it is, and how long reports from it take.
+//! Ledgers as a year leaves them: how large they are, and how long reports from them take.
 //!
-//! The file has dtraf's own tables, made from dtraf's own schema, and in them the rows that a year leaves behind where everything
-//! is active all the time: each account with ten ports in two scopes, in every span that the ledger keeps. Reports are made by
-//! the program.
+//! The files have dtraf's own tables, made from dtraf's own schema, and in them the rows that the writer leaves behind: a year in which
+//! the same containers run and everything is active all the time, a year in which each account's container is made anew ten times a
+//! day, and shorter times with more and more containers. Reports are made by the program.
+
+mod churn;
+mod quiet;
+mod spans;
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
@@ -13,27 +17,32 @@ use anyhow::{Context as _, Result, bail};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
+use self::churn::Churn;
+use self::quiet::{ACCOUNTS, PORTS};
 use super::edges::Edges;
 use super::figures::Spread;
 use super::machine;
 use crate::workspace::Workspace;
 
 /// All layouts, one after another.
-const LAYOUTS: [&str; 4] = [
+const LAYOUTS: [&str; 5] = [
     include_str!("../../../dtraf/src/store/schema-1.sql"),
     include_str!("../../../dtraf/src/store/schema-2.sql"),
     include_str!("../../../dtraf/src/store/schema-3.sql"),
+    include_str!("../../../dtraf/src/store/schema-4.sql"),
     include_str!("../../../dtraf/src/store/schema-5.sql"),
 ];
 
-const ACCOUNTS: i64 = 1_000;
-const PORTS: i64 = 10;
-/// By who the other end was.
-const SCOPES: i64 = 2;
-/// The spans of each tier that are kept, by scope and by port: five minutes for 12 hours, hours for a week, days of a year by scope and
-/// for 186 days by port, months of a year.
-const SPANS: [(i64, [i64; 2]); 4] =
-    [(300, [144; 2]), (3_600, [168; 2]), (86_400, [366, 186]), (30 * 86_400, [12; 2])];
+/// Scopes, in the order of their keys.
+const SCOPES: [&str; 2] = ["internet", "container"];
+/// 730,000 containers.
+const YEAR: Churn = Churn { accounts: 200, containers_a_day: 10, days: 365 };
+/// 4,000, 8,000 and 16,000 containers, all of them kept one by one.
+const GROWTH: [Churn; 3] = [
+    Churn { accounts: 50, containers_a_day: 1, days: 80 },
+    Churn { accounts: 50, containers_a_day: 1, days: 160 },
+    Churn { accounts: 50, containers_a_day: 2, days: 160 },
+];
 /// How long the machine may take to be quiet before batches are written.
 const SETTLING: Duration = Duration::from_secs(30);
 /// Beside the first one.
@@ -41,12 +50,36 @@ const BATCHES: u32 = 30;
 /// Of each report.
 const ROUNDS: usize = 9;
 
+const MONTH: &[&str] = &["report", "--from", "last month", "--to", "last month"];
+const CYCLE: &[&str] = &["report", "--from", "last cycle", "--to", "last cycle", "--cycle-day", "15"];
+const BY_CONTAINER: &[&str] = &["report", "--from", "last month", "--to", "last month", "--by", "container"];
+const BILL: &[&str] = &[
+    "report",
+    "--bill",
+    "--from",
+    "last cycle",
+    "--to",
+    "last cycle",
+    "--cycle-day",
+    "15",
+    "--price",
+    "0.05",
+];
+const LIST: &[&str] = &["account", "list"];
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Ledger {
+    files: Vec<Measured>,
+    flush: Flush,
+}
+
+/// One ledger and the commands that read it.
+#[derive(Debug, Serialize)]
+struct Measured {
+    title: String,
     rows: u64,
     bytes: u64,
-    reports: Vec<Timed>,
-    flush: Flush,
+    commands: Vec<Timed>,
 }
 
 /// A batch with all ports of all accounts, as `dtraf run` writes one every ten seconds when everything is active.
@@ -74,30 +107,79 @@ struct Timed {
 pub(crate) fn measure(workspace: &Workspace) -> Result<Ledger> {
     let directory = tempfile::tempdir().context("make a directory for the ledger")?;
     let path = directory.path().join("ledger.db");
-    let rows = fill(&path).with_context(|| format!("fill {}", path.display()))?;
+    let mut files = Vec::new();
+    for growth in GROWTH {
+        let title = format!("{} containers of {} accounts", growth.containers(), growth.accounts);
+        let churned = directory.path().join("churn.db");
+        let rows = fill(&churned, |connection, now| growth.fill(connection, now))?;
+        files.push(measured(workspace, &churned, title, rows, &[MONTH, CYCLE, BY_CONTAINER, BILL, LIST])?);
+        remove(&churned)?;
+    }
+    let churned = directory.path().join("churn.db");
+    let rows = fill(&churned, |connection, now| YEAR.fill(connection, now))?;
+    let title = format!("{} containers of {} accounts in a year", YEAR.containers(), YEAR.accounts);
+    files.push(measured(
+        workspace,
+        &churned,
+        title,
+        rows,
+        &[
+            MONTH,
+            CYCLE,
+            &["report", "--from", "last month", "--to", "last month", "--daily"],
+            &["report", "--from", "last month", "--to", "last month", "--by", "port"],
+            BILL,
+            BY_CONTAINER,
+            &["account", "who", "172.18.3.4", "--at", "yesterday"],
+        ],
+    )?);
+    remove(&churned)?;
+    let rows = fill(&path, quiet::fill)?;
+    let title = format!("a quiet year of {ACCOUNTS} accounts with {PORTS} ports");
+    files.push(measured(
+        workspace,
+        &path,
+        title,
+        rows,
+        &[
+            MONTH,
+            &["report", "--from", "last month", "--to", "last month", "--by", "port"],
+            &["report", "--from", "last month", "--to", "last month", "--daily"],
+            CYCLE,
+            &["report", "--from", "today", "--hourly", "--top", "10"],
+            BILL,
+            LIST,
+        ],
+    )?);
+    let flush = flush(workspace, &path).context("write batches to the ledger")?;
+    Ok(Ledger { files, flush })
+}
+
+fn measured(
+    workspace: &Workspace,
+    path: &Path,
+    title: String,
+    rows: u64,
+    commands: &[&[&str]],
+) -> Result<Measured> {
     let program = workspace.root().join("target/release/dtraf");
-    let month = ["--from", "last month", "--to", "last month"];
-    let commands: [&[&str]; 5] = [
-        &month,
-        &["--from", "last month", "--to", "last month", "--by", "port"],
-        &["--from", "last month", "--to", "last month", "--daily"],
-        &["--from", "last cycle", "--to", "last cycle", "--cycle-day", "15"],
-        &["--from", "today", "--hourly", "--top", "10"],
-    ];
-    let mut reports = Vec::new();
-    for options in commands {
+    let mut measured = Vec::new();
+    for words in commands {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let mut command = Command::new(&program);
-            command.arg("report").args(options).arg(format!("--db={}", path.display()));
+            command.args(*words).arg(format!("--db={}", path.display()));
             rounds.push(timed(&mut command)?.as_secs_f64() * 1_000.0);
         }
         let milliseconds = Spread::of(rounds).context("there are rounds")?;
-        reports.push(Timed { command: format!("dtraf report {}", options.join(" ")), milliseconds });
+        measured.push(Timed { command: format!("dtraf {}", words.join(" ")), milliseconds });
     }
-    let bytes = std::fs::metadata(&path).context("look at the ledger")?.len();
-    let flush = flush(workspace, &path).context("write batches to the ledger")?;
-    Ok(Ledger { rows, bytes, reports, flush })
+    let bytes = std::fs::metadata(path).context("look at the ledger")?.len();
+    Ok(Measured { title, rows, bytes, commands: measured })
+}
+
+fn remove(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).with_context(|| format!("remove {}", path.display()))
 }
 
 fn flush(workspace: &Workspace, path: &Path) -> Result<Flush> {
@@ -130,7 +212,8 @@ fn timed(command: &mut Command) -> Result<Duration> {
     Ok(took)
 }
 
-fn fill(path: &Path) -> Result<u64> {
+/// Makes a ledger and says how many rows of amounts it has.
+fn fill(path: &Path, rows: impl FnOnce(&Connection, i64) -> Result<()>) -> Result<u64> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = connection.transaction()?;
@@ -139,91 +222,38 @@ fn fill(path: &Path) -> Result<u64> {
     }
     transaction.pragma_update(None, "user_version", LAYOUTS.len())?;
     let now: i64 = transaction.query_row("SELECT unixepoch()", [], |row| row.get(0))?;
-    transaction.execute("UPDATE progress SET sequence = 1, at_ns = ?", [now * 1_000_000_000])?;
-    let since = (now - 366 * 86_400) * 1_000_000_000;
-    for account in 1..=ACCOUNTS {
-        let name = format!("shop{}/service{account}", account / 10);
-        let container = [0_u8; 24].into_iter().chain(account.to_be_bytes()).collect::<Vec<_>>();
-        transaction.execute("INSERT INTO account VALUES (?, ?, ?)", params![account, name, since])?;
-        transaction.execute("INSERT INTO account_key VALUES (?, ?)", params![name, account])?;
-        transaction.execute(
-            "INSERT INTO holder (id, container, account, described) VALUES (?, ?, ?, 1)",
-            params![account, container, account],
-        )?;
-        transaction.execute(
-            "INSERT INTO attribute (holder, kind, value, network, since_ns) VALUES (?, 'name', ?, '', ?)",
-            params![account, name, since],
-        )?;
-    }
-    for scope in 1..=SCOPES {
-        let word = ["internet", "container"][usize::try_from(scope - 1)?];
-        transaction.execute("INSERT INTO key (id, part, scope) VALUES (?, 0, ?)", params![scope, word])?;
+    let (now_ns, since_ns) = (now * 1_000_000_000, (now - 366 * 86_400) * 1_000_000_000);
+    transaction.execute("UPDATE progress SET sequence = 1, at_ns = ?", [now_ns])?;
+    transaction.execute(
+        "INSERT INTO tenure (backend, from_ns, to_ns) VALUES ('ebpf', ?, ?)",
+        params![since_ns, now_ns],
+    )?;
+    for scope in SCOPES {
+        transaction.execute("INSERT INTO key (part, scope) VALUES (0, ?)", [scope])?;
     }
     for port in 1..=PORTS {
         transaction.execute(
-            "INSERT INTO key (id, part, scope, protocol, port, role, family) VALUES (?, 1, 'internet', 6, ?, 'server', 'ipv4')",
-            params![SCOPES + port, 8_000 + port],
+            "INSERT INTO key (part, scope, protocol, port, role, family) VALUES (1, 'internet', 6, ?, 'server', 'ipv4')",
+            [8_000 + port],
         )?;
     }
-    let mut rows = 0;
     transaction.execute("INSERT INTO zone VALUES (0, 'UTC')", [])?;
-    for (tier, (length, counts)) in SPANS.into_iter().enumerate() {
-        for (part, count) in (0_i64..).zip(counts) {
-            rows += spans(&transaction, tier, part, length, count, now)?;
-        }
-    }
-    transaction.execute("INSERT INTO dropped VALUES (2, 1, ?)", [now - 186 * 86_400])?;
+    transaction.execute("INSERT INTO dropped VALUES (2, 1, ?)", [now - spans::DAYS_WITH_PORTS * 86_400])?;
+    rows(&transaction, now).with_context(|| format!("fill {}", path.display()))?;
+    let count = "SELECT (SELECT count(*) FROM traffic) + (SELECT count(*) FROM holder_traffic)";
+    let rows = transaction.query_row(count, [], |row| row.get(0))?;
     transaction.commit()?;
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     Ok(rows)
 }
 
-/// All spans of a tier, as they begin in UTC.
-fn spans(connection: &Connection, tier: usize, part: i64, length: i64, count: i64, now: i64) -> Result<u64> {
-    let mut insert = connection.prepare(
-        "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, 0, ?6, ?7, 0, ?8, ?9, 0)",
-    )?;
-    let mut rows = 0;
-    for span in (0..count).rev() {
-        let start = match tier {
-            3 => connection.query_row(
-                "SELECT unixepoch(?1, 'unixepoch', 'start of month', '-' || ?2 || ' months')",
-                params![now, span],
-                |row| row.get(0),
-            )?,
-            _ => now - now.rem_euclid(length) - span * length,
-        };
-        let (first, keys) = if part == 0 { (1, SCOPES) } else { (SCOPES + 1, PORTS) };
-        for holder in 1..=ACCOUNTS {
-            for key in first..first + keys {
-                // Some 10 kB/s in packets of 1,000 bytes, and no two alike.
-                let bytes = length * (9_000 + (holder * 7 + key * 13 + span) % 2_000);
-                let packets = bytes / 1_000;
-                insert.execute(params![
-                    i64::try_from(tier)?,
-                    part,
-                    start,
-                    holder,
-                    key,
-                    bytes,
-                    packets,
-                    bytes / 30,
-                    packets / 2,
-                ])?;
-                rows += 1;
-            }
-        }
-    }
-    Ok(rows)
-}
-
 impl Display for Ledger {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let megabytes = self.bytes / 1_000_000;
-        writeln!(f, "ledger of {ACCOUNTS} accounts with {PORTS} ports: {megabytes} MB, {} rows", self.rows)?;
-        for report in &self.reports {
-            let Spread { median, least, most } = report.milliseconds;
-            writeln!(f, "{median:8.1} ms ({least:.1} to {most:.1})  {}", report.command)?;
+        for Measured { title, rows, bytes, commands } in &self.files {
+            writeln!(f, "{title}: {} MB, {rows} rows", bytes / 1_000_000)?;
+            for Timed { command, milliseconds: Spread { median, least, most } } in commands {
+                writeln!(f, "{median:8.1} ms ({least:.1} to {most:.1})  {command}")?;
+            }
         }
         let Flush { batches, first_milliseconds, milliseconds: Spread { median, least, most } } = self.flush;
         writeln!(

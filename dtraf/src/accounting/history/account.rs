@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::accounting::inventory::Container;
-
 /// Says which account a container's traffic belongs to.
 pub(crate) const ACCOUNT_LABEL: &str = "dtraf.account";
 /// What Compose writes on the containers it makes.
 const PROJECT_LABEL: &str = "com.docker.compose.project";
 const SERVICE_LABEL: &str = "com.docker.compose.service";
+/// Labels that decide on an account.
+pub(super) const LABELS: [&str; 3] = [ACCOUNT_LABEL, PROJECT_LABEL, SERVICE_LABEL];
 
 /// What an account is found by. Hostile input: may hold anything but nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,12 +16,12 @@ pub(crate) struct AccountKey(String);
 
 impl AccountKey {
     /// What the label says; else project and service; else the container's name.
-    pub(crate) fn of(container: &Container) -> Self {
-        let label = |name: &str| container.labels.get(name).filter(|value| !value.is_empty());
+    pub(crate) fn new(labels: &BTreeMap<String, String>, name: &str) -> Self {
+        let label = |name: &str| labels.get(name).filter(|value| !value.is_empty());
         Self(match (label(ACCOUNT_LABEL), label(PROJECT_LABEL), label(SERVICE_LABEL)) {
             (Some(account), _, _) => account.clone(),
             (None, Some(project), Some(service)) => format!("{project}/{service}"),
-            _ => container.name.clone(),
+            _ => name.to_owned(),
         })
     }
 
@@ -43,11 +43,9 @@ pub(crate) fn project(labels: &BTreeMap<String, String>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounting::fixtures::container;
 
-    fn labelled(labels: &[(&str, &str)]) -> Container {
-        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Container { labels: labels.collect(), ..container(1, "shop-web-1") }
+    fn labelled(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
@@ -60,7 +58,7 @@ mod tests {
             (&[project, service, (ACCOUNT_LABEL, "")], "shop/web"),
             (&[project, service, (ACCOUNT_LABEL, "customer 7")], "customer 7"),
         ] {
-            assert_eq!(AccountKey::of(&labelled(labels)).as_str(), key);
+            assert_eq!(AccountKey::new(&labelled(labels), "shop-web-1").as_str(), key);
         }
     }
 }

@@ -4,16 +4,19 @@
 //! written next. A batch holds the differences together with the readings that they end at; it counts as written only when
 //! the store says so. A batch whose fate is unknown is asked for by its number before the next one is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::account::{AccountKey, project};
+use super::account::AccountKey;
+use super::details::KnownContainers;
 use super::key::{Key, amounts};
 use crate::accounting::amount::{Amount, Delta, PerDirection};
 use crate::accounting::attribution::Owner;
 use crate::accounting::bill::label::TermLabel;
 use crate::accounting::card::CardReading;
+use crate::accounting::folding::refold;
 use crate::accounting::identity::{ContainerId, Timestamp};
-use crate::accounting::inventory::{Container, Inventory};
+use crate::accounting::inventory::Inventory;
 use crate::accounting::ledger::{Entry, Holder};
 use crate::accounting::snapshot::{Meter, MeterId, MeterReading, Shortfall};
 use dtraf_common::abi::Direction;
@@ -61,8 +64,8 @@ pub(crate) struct Batch {
     pub(crate) at: Timestamp,
     /// Containers of which something is new.
     pub(crate) containers: Vec<Described>,
-    /// Containers that are no more.
-    pub(crate) gone: Vec<ContainerId>,
+    /// Containers that are no more, and when they were removed.
+    pub(crate) gone: Vec<(ContainerId, Timestamp)>,
     /// Containers that are not named here are no more, either.
     pub(crate) complete: bool,
     pub(crate) meters: Vec<Posting>,
@@ -97,6 +100,8 @@ pub(crate) struct Described {
     pub(crate) id: ContainerId,
     pub(crate) name: String,
     pub(crate) key: AccountKey,
+    /// When it was first heard of.
+    pub(crate) since: Timestamp,
     /// `None` when only its name is known.
     pub(crate) circumstances: Option<Circumstances>,
 }
@@ -106,11 +111,23 @@ pub(crate) struct Described {
 pub(crate) struct Circumstances {
     pub(crate) image: String,
     pub(crate) project: Option<String>,
-    /// Network and address.
-    pub(crate) addresses: Vec<(String, String)>,
+    pub(crate) addresses: Vec<AddressPeriod>,
     /// What it says its account is billed, and may use.
     pub(crate) labels: Vec<(TermLabel, String)>,
 }
+
+/// Address of a container on a network, and the time in which it was seen with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AddressPeriod {
+    pub(crate) network: String,
+    pub(crate) address: String,
+    pub(crate) since: Timestamp,
+    /// `None` while the container has it.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// Time after its removal in which a container without amounts may still be found to own an interface.
+const IDENTIFICATION: Duration = Duration::from_mins(1);
 
 /// What may change of a meter without a packet.
 type Facts = (Holder, Option<PerDirection<Shortfall>>);
@@ -126,6 +143,7 @@ pub(crate) struct Journal {
     /// What else was written of each meter.
     facts: BTreeMap<MeterId, Facts>,
     described: BTreeMap<ContainerId, Described>,
+    known: KnownContainers,
     /// Last readings of meters that are gone, until they are on disk.
     ended: BTreeMap<MeterId, (Holder, MeterReading)>,
     /// On the way to the disk.
@@ -136,6 +154,11 @@ impl Journal {
     /// Goes on from what is on disk.
     pub(crate) fn resume(&mut self, resumed: Resumed) {
         (self.written, self.start, self.booked) = (resumed.sequence, resumed.start, resumed.cursors);
+    }
+
+    /// Returns what is known of containers, to be added to.
+    pub(crate) fn known(&mut self) -> &mut KnownContainers {
+        &mut self.known
     }
 
     /// The fate of a batch is not known yet.
@@ -188,11 +211,14 @@ impl Journal {
         for (id, (holder, reading)) in &self.ended {
             meters.push(self.posting(*id, *holder, reading, true));
         }
-        let mut containers: BTreeMap<ContainerId, Described> =
-            inventory.containers.values().map(|container| (container.id, Described::of(container))).collect();
+        self.known.list(&inventory.containers, at);
+        let mut present: BTreeSet<_> = self.known.present().collect();
+        present.extend(inventory.containers.keys());
+        let mut containers = BTreeMap::new();
         for (id, entry) in open {
             if let Owner::Container(name) = &entry.owner {
-                containers.entry(name.id).or_insert_with(|| Described::named(name.id, &name.name));
+                present.insert(name.id);
+                containers.entry(name.id).or_insert_with(|| Described::named(name.id, &name.name, at));
             }
             meters.push(self.posting(id, Holder::from(&entry.owner), &entry.reading, false));
         }
@@ -200,7 +226,15 @@ impl Journal {
             let is_new = self.facts.get(&posting.meter.id) != Some(&facts(posting));
             posting.ended || is_new || !posting.counts.is_empty()
         });
-        let gone: Vec<_> = self.described.keys().filter(|id| !containers.contains_key(id)).copied().collect();
+        let posted: BTreeSet<_> = meters.iter().map(|posting| posting.holder).collect();
+        let removed = self.known.removed().filter(|(id, has_addresses)| {
+            !present.contains(id) && (*has_addresses || posted.contains(&Holder::Container(*id)))
+        });
+        let written = present.iter().copied().chain(removed.map(|(id, _)| id));
+        containers.extend(written.filter_map(|id| Some((id, self.known.describe(id)?))));
+        let ended = self.described.keys().chain(containers.keys()).filter(|id| !present.contains(id));
+        let ended: BTreeSet<_> = ended.copied().collect();
+        let gone = ended.into_iter().map(|id| (id, self.known.removed_at(id).unwrap_or(at))).collect();
         containers.retain(|id, described| self.described.get(id) != Some(described));
         Batch {
             sequence: Sequence(self.written.0 + 1),
@@ -223,12 +257,17 @@ impl Journal {
     }
 
     fn posting(&self, id: MeterId, holder: Holder, reading: &MeterReading, ended: bool) -> Posting {
+        let counted = amounts(reading);
         let booked = self.booked.get(&id);
-        let mut counts = Vec::new();
-        for (key, counted) in amounts(reading) {
+        let refolded = booked.and_then(|booked| refold(booked, &counted));
+        let booked = refolded.as_ref().map(|refolded| &refolded.earlier).or(booked);
+        let folded = refolded.iter().flat_map(|refolded| &refolded.folded);
+        let gone = folded.filter(|key| !counted.contains_key(key));
+        let mut counts: Vec<_> = gone.copied().map(Count::folded).collect();
+        for (key, counted) in counted {
             let before = booked.and_then(|cursor| cursor.get(&key)).copied().unwrap_or_default();
             let count = count(key, before, counted);
-            if self.rebased || !count.is_nothing() {
+            if self.rebased || !count.is_nothing() || refolded.is_some() {
                 counts.push(count);
             }
         }
@@ -265,11 +304,14 @@ impl Journal {
     fn apply(&mut self, batch: Batch) {
         (self.written, self.rebased) = (batch.sequence, false);
         for described in batch.containers {
-            self.described.insert(described.id, described);
+            self.known.settle_addresses(&described);
+            self.described.insert(described.id, described.without_ended_addresses());
         }
-        for id in batch.gone {
+        for (id, _) in batch.gone {
             self.described.remove(&id);
+            self.known.forget(id);
         }
+        self.known.forget_idle(batch.at, IDENTIFICATION);
         for posting in batch.meters {
             let id = posting.meter.id;
             if posting.ended {
@@ -280,7 +322,13 @@ impl Journal {
             }
             self.facts.insert(id, facts(&posting));
             let cursor = self.booked.entry(id).or_default();
-            cursor.extend(posting.counts.into_iter().map(|count| (count.key, count.counted)));
+            for count in posting.counts {
+                if count.is_folded() {
+                    cursor.remove(&count.key);
+                } else {
+                    cursor.insert(count.key, count.counted);
+                }
+            }
         }
     }
 }
@@ -320,6 +368,16 @@ impl Batch {
 }
 
 impl Count {
+    /// A port whose counter is no more: it was folded into another one, with what is booked of it.
+    fn folded(key: Key) -> Self {
+        Self { key, added: PerDirection::default(), counted: PerDirection::default() }
+    }
+
+    /// The key has no counter any more.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.counted == PerDirection::default()
+    }
+
     /// Nothing has come.
     pub(crate) fn is_nothing(&self) -> bool {
         Direction::ALL.iter().all(|direction| self.added.get(*direction).0.is_zero())
@@ -327,25 +385,19 @@ impl Count {
 }
 
 impl Described {
-    fn of(container: &Container) -> Self {
-        let addresses = container.endpoints.iter().flat_map(|endpoint| {
-            endpoint.addresses.iter().map(|address| (endpoint.network.clone(), address.to_string()))
-        });
-        Self {
-            id: container.id,
-            name: container.name.clone(),
-            key: AccountKey::of(container),
-            circumstances: Some(Circumstances {
-                image: container.image.clone(),
-                project: project(&container.labels).map(str::to_owned),
-                addresses: addresses.collect(),
-                labels: TermLabel::among(&container.labels),
-            }),
-        }
+    fn named(id: ContainerId, name: &str, at: Timestamp) -> Self {
+        Self { id, name: name.to_owned(), key: AccountKey::of_name(name), since: at, circumstances: None }
     }
 
-    fn named(id: ContainerId, name: &str) -> Self {
-        Self { id, name: name.to_owned(), key: AccountKey::of_name(name), circumstances: None }
+    pub(super) fn addresses(&self) -> &[AddressPeriod] {
+        self.circumstances.as_ref().map_or(&[], |circumstances| &circumstances.addresses)
+    }
+
+    fn without_ended_addresses(mut self) -> Self {
+        if let Some(circumstances) = &mut self.circumstances {
+            circumstances.addresses.retain(|period| period.until.is_none());
+        }
+        self
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Account {
     pub(crate) keys: Vec<String>,
     /// Those that are there, and those that were.
     pub(crate) containers: Vec<Held>,
+    /// Number of containers that were removed so long ago that they are not kept one by one.
+    pub(crate) former: u64,
 }
 
 /// A container that counts, or has counted, for an account.

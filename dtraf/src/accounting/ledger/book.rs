@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 use dtraf_common::abi::{Direction, Scope};
 
 use crate::accounting::amount::{Amount, CounterReset, Frames, PerDirection};
+use crate::accounting::folding::{is_folded, shared};
 use crate::accounting::identity::Timestamp;
 use crate::accounting::snapshot::{Bucket, HookKind, MeterReading, Port, Shortfall};
 
@@ -15,6 +16,8 @@ pub(crate) struct Book {
     pub(crate) scopes: PerDirection<BTreeMap<Option<Scope>, Amount>>,
     pub(crate) buckets: PerDirection<BTreeMap<Bucket, Amount>>,
     pub(crate) ports: BTreeMap<Port, PerDirection<Amount>>,
+    /// What was received in [`Scope::Flooded`], by the scope of its source address.
+    pub(crate) flooded: BTreeMap<Scope, Amount>,
     /// Settled when every meter's is; `None` when some meter's is not known.
     pub(crate) shortfall: Option<PerDirection<Shortfall>>,
     /// When the first of the meters was attached.
@@ -28,6 +31,7 @@ impl Default for Book {
             scopes: PerDirection::default(),
             buckets: PerDirection::default(),
             ports: BTreeMap::new(),
+            flooded: BTreeMap::new(),
             // Nothing is missing in the sum of no meters.
             shortfall: Some(PerDirection::from_fn(|_| Shortfall { settled: true, ..Shortfall::default() })),
             since: None,
@@ -44,6 +48,7 @@ impl Book {
 
     pub(crate) fn add_reading(&mut self, reading: &MeterReading) {
         self.add_amounts(&reading.scopes, &reading.buckets, reading.ports.iter());
+        add_each(&mut self.flooded, &reading.flooded);
         self.add_circumstances(
             reading.meter.shortfall,
             Some(reading.meter.attached_at),
@@ -53,6 +58,7 @@ impl Book {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.add_amounts(&other.scopes, &other.buckets, other.ports.iter());
+        add_each(&mut self.flooded, &other.flooded);
         self.add_circumstances(other.shortfall, other.since, &other.hooks);
     }
 
@@ -96,18 +102,39 @@ fn add_each<'a, K: Ord + Copy + 'a, V: AddAssign + Copy + Default + 'a>(
     }
 }
 
-/// Whether `later` can be a later reading of the meter that read `earlier`: no counter went down, none is missing.
+/// Whether `later` can be a later reading of the meter that read `earlier`: no counter went down, none is missing, except where
+/// ports were folded.
 pub(super) fn check_advance(earlier: &MeterReading, later: &MeterReading) -> Result<(), CounterReset> {
     for direction in Direction::ALL {
         check_each(earlier.scopes.get(direction), later.scopes.get(direction))?;
         check_each(earlier.buckets.get(direction), later.buckets.get(direction))?;
     }
-    for (before, now) in earlier.ports.beside(&later.ports) {
-        let now = now.copied().unwrap_or_default();
-        check(before.rx, now.rx)?;
-        check(before.tx, now.tx)?;
+    let mut folded = BTreeMap::<Port, PerDirection<Amount>>::new();
+    for (port, before, now) in earlier.ports.beside(&later.ports) {
+        if is_folded(*port, before, now) {
+            *folded.entry(shared(*port)).or_default() += *before;
+        } else {
+            check_both(before, now)?;
+        }
     }
-    Ok(())
+    if folded.is_empty() {
+        return Ok(());
+    }
+    for (port, before) in earlier.ports.iter() {
+        if let Some(sum) = folded.get_mut(port) {
+            *sum += *before;
+        }
+    }
+    let mut found = later.ports.iter().filter_map(|(port, now)| Some((folded.remove(port)?, now)));
+    found.try_for_each(|(before, now)| check_both(&before, Some(now)))?;
+    drop(found);
+    folded.values().try_for_each(|before| check_both(before, None))
+}
+
+fn check_both(before: &PerDirection<Amount>, now: Option<&PerDirection<Amount>>) -> Result<(), CounterReset> {
+    let now = now.copied().unwrap_or_default();
+    check(before.rx, now.rx)?;
+    check(before.tx, now.tx)
 }
 
 fn check_each<K: Ord>(

@@ -10,7 +10,7 @@ use crate::source::ebpf::{Attachment, Registered};
 
 /// Between two rounds of chores.
 pub(super) const PACE: Duration = Duration::from_secs(1);
-/// Rounds between two looks at the host's addresses.
+/// Rounds between two looks at the host's addresses, whose notifications can be lost.
 const ADDRESSES: u64 = 10;
 /// Rounds between two listings: Docker's events can be lost without notice.
 const LISTING: u64 = 60;
@@ -18,6 +18,10 @@ const LISTING: u64 = 60;
 const GRACE: Duration = Duration::from_secs(5);
 /// Removed containers that are still shown one by one.
 const REMEMBERED: usize = 1000;
+/// Rounds between two reviews of marked ports.
+const MARKS: u64 = 4;
+/// Rounds between two looks for idle entries: those that count nothing in between are folded.
+const FOLDING: u64 = 30;
 /// Rounds after which an interface may have entries whatever is known of its container by then.
 const OPENING: u64 = 5;
 
@@ -25,7 +29,6 @@ impl Daemon {
     pub(super) async fn chores(&mut self) -> anyhow::Result<()> {
         self.chores += 1;
         if self.chores.is_multiple_of(LISTING) {
-            self.prune_unknown();
             self.reconcile().await?;
             let counted = self.counting.snapshot(clock::now());
             self.survey(&counted);
@@ -41,11 +44,21 @@ impl Daemon {
         if self.chores.is_multiple_of(OPENING) {
             self.open_all_tables()?;
         }
+        if self.chores.is_multiple_of(MARKS) {
+            self.review_marks();
+        }
+        if self.chores.is_multiple_of(FOLDING) {
+            let folded = self.counting.fold_idle(&mut self.client_activity)?;
+            if folded != 0 {
+                log::debug!("{folded} idle client ports share an entry now");
+            }
+        }
+        self.identify()?;
         self.read();
-        self.refresh_macs().await?;
         self.free_slots()?;
         let containers = &self.inventory.containers;
         self.ledger.forget_removed(REMEMBERED, |id| containers.contains_key(id));
+        self.heard.prune(clock::now(), |id| containers.contains_key(id));
         self.served.keep(|id, pid| containers.get(id).is_some_and(|container| container.pid == Some(pid)));
         if let Some(trace) = &mut self.trace {
             trace.records.flush();

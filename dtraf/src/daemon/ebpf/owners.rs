@@ -1,61 +1,43 @@
 //! Whose interfaces they are, as Docker tells bit by bit.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use dtraf_common::abi;
-
 use super::Daemon;
 use crate::accounting::attribution::{Owner, Tenants, owner};
-use crate::accounting::identity::{ContainerId, Timestamp};
-use crate::accounting::inventory::{Container, NetworkMode};
-use crate::accounting::snapshot::{Bucket, ContainerName, MeterId, Point};
-use crate::clock;
+use crate::accounting::snapshot::ContainerName;
 use crate::daemon::desk::Answer;
-use crate::docker::{Action, ContainerEvent, DockerEvent};
-use crate::source::ebpf::{Attachment, Registered};
-
-/// How long a container may take from its creation to its start, to be named by elimination.
-const RECENT: Duration = Duration::from_mins(1);
-
-/// Containers that were heard of, but whose network namespace was never seen: they may end before Docker can be asked.
-#[derive(Debug, Default)]
-pub(super) struct Unknown(BTreeMap<ContainerId, (String, Timestamp)>);
+use crate::docker::{Action, ContainerEvent, DockerEvent, EndpointChange};
+use crate::source::ebpf::Attachment;
 
 impl Daemon {
     pub(super) async fn on_docker(&mut self, event: DockerEvent) -> anyhow::Result<()> {
         match event {
-            DockerEvent::Container(event) => self.on_container(event)?,
-            DockerEvent::EndpointsChanged { container, .. } => {
+            DockerEvent::Container(event) => self.on_container(&event),
+            DockerEvent::EndpointsChanged { container, network, change, at } => {
+                self.heard.hear_of_connection(container, &network, change, at);
+                if change == EndpointChange::Connected {
+                    // While the container starts, Docker answers questions about the network only.
+                    self.desk.connected(network);
+                }
                 self.touched.insert(container);
                 self.desk.inspect(container);
             }
             DockerEvent::NetworksChanged => self.desk.list(),
-            DockerEvent::Lost => self.reconcile().await?,
+            DockerEvent::Lost => {
+                self.desk.past();
+                self.reconcile().await?;
+            }
         }
         Ok(())
     }
 
-    fn on_container(&mut self, event: ContainerEvent) -> anyhow::Result<()> {
-        let ContainerEvent { id, action, name, .. } = event;
-        match action {
-            Action::Created | Action::Started => {
-                self.unknown.0.entry(id).or_insert_with(|| (name, clock::now()));
-            }
-            Action::Died => {
-                self.name_by_elimination(id)?;
-                self.unknown.0.remove(&id);
-            }
-            Action::Removed => {
-                self.name_by_elimination(id)?;
-                self.unknown.0.remove(&id);
-                self.inventory.containers.remove(&id);
-            }
-            Action::Renamed => {}
+    fn on_container(&mut self, event: &ContainerEvent) {
+        self.keeper.hear(event);
+        self.heard.hear(event);
+        let id = event.id;
+        if event.action == Action::Removed {
+            self.inventory.containers.remove(&id);
         }
         self.touched.insert(id);
         self.desk.inspect(id);
-        Ok(())
     }
 
     pub(super) async fn on_answer(&mut self, answer: Answer) -> anyhow::Result<()> {
@@ -63,8 +45,10 @@ impl Daemon {
             Answer::Listed(inventory) => {
                 let networks_changed = inventory.networks != self.inventory.networks;
                 self.inventory = inventory;
+                self.inventory.containers.values().for_each(|container| self.keeper.recall(container));
                 if networks_changed {
                     self.bridges.networks_changed();
+                    self.note_bridges()?;
                     self.refresh_scopes().await?;
                 }
                 if networks_changed || self.bridges.has_waiting() {
@@ -80,12 +64,12 @@ impl Daemon {
             Answer::Inspected(id, ticket, Some(container)) => {
                 // Whatever has become of the container since, the interface in its namespace was its.
                 self.name_by_namespace(&container)?;
-                // Its namespace is known, or it has none with an interface of its own.
-                if container.netns.is_some() || container.network_mode != NetworkMode::Networks {
-                    self.unknown.0.remove(&id);
-                }
+                self.hear_of_endpoints(&container);
                 if self.desk.is_latest(id, ticket) {
+                    self.keeper.observe(&container);
                     self.inventory.containers.insert(id, *container);
+                } else {
+                    self.keeper.observe_late(&container);
                 }
             }
             Answer::Inspected(id, ticket, None) => {
@@ -96,8 +80,11 @@ impl Daemon {
             Answer::Failed(id, ticket) => {
                 self.desk.is_latest(id, ticket);
             }
-            // Links tell of them sooner.
-            Answer::Connected(_) => {}
+            Answer::Connected(connected) => {
+                self.keeper.connect(&connected);
+                self.heard.take_members(&connected);
+            }
+            Answer::Past(events) => events.iter().for_each(|event| self.keeper.hear(event)),
         }
         self.resolve().await
     }
@@ -134,6 +121,7 @@ impl Daemon {
         {
             registered.mac = self.links.peer_mac(netns, index).await?;
         }
+        registered.bridge_mac = veth.link.master.and_then(|bridge| self.bridges.mac(bridge));
         registered.traced = traced;
         if registered != veth.registered {
             self.counting.set_registration(attachment.slot, registered)?;
@@ -144,81 +132,6 @@ impl Daemon {
         let all = tenants.within(netns, &self.inventory);
         let exposed = all.flat_map(|tenant| tenant.exposed.iter().copied()).collect();
         self.served.update(&mut self.counting, attachment.slot, owner, exposed)?;
-        Ok(())
-    }
-
-    /// Names the one interface without an owner that leads, or led to its end, to a container's namespace.
-    fn name_by_namespace(&mut self, container: &Container) -> anyhow::Result<()> {
-        if container.netns.is_none() || container.network_mode != NetworkMode::Networks {
-            return Ok(());
-        }
-        let led_there = |attachment: &Attachment| {
-            let veth = self.veths.get(attachment.ifindex).map(|veth| &veth.placement);
-            veth.or_else(|| self.departed.get(&attachment.slot)).is_some_and(|placement| {
-                placement.netns == container.netns && placement.since <= container.seen_at
-            })
-        };
-        let attachments = self.counting.attachments();
-        let mut unowned =
-            attachments.iter().filter(|attachment| attachment.container.is_none() && led_there(attachment));
-        if let (Some(attachment), None) = (unowned.next(), unowned.next()) {
-            let name = ContainerName { id: container.id, name: container.name.clone() };
-            self.counting.set_container(attachment.slot, &name)?;
-        }
-        Ok(())
-    }
-
-    /// Forgets containers that were created, but have not been started since.
-    pub(super) fn prune_unknown(&mut self) {
-        let now = clock::now();
-        self.unknown.0.retain(|_, (_, heard_of)| now.since(*heard_of) < RECENT);
-    }
-
-    /// Reads the MAC address again where packets were taken for others': the container may have another now.
-    pub(super) async fn refresh_macs(&mut self) -> anyhow::Result<()> {
-        let foreign: Vec<_> = self
-            .ledger
-            .open()
-            .filter_map(|(meter, entry)| match (meter, &entry.reading.meter.point) {
-                (MeterId::Slot(slot, _), Point::Interface { ifindex, .. }) => {
-                    let amount = entry.reading.buckets.rx.get(&Bucket::Program(abi::Bucket::Foreign))?;
-                    Some((slot, *ifindex, amount.skbs))
-                }
-                _ => None,
-            })
-            .collect();
-        for (slot, ifindex, packets) in foreign {
-            if !self.veths.note_foreign(ifindex, packets) {
-                continue;
-            }
-            let Some(veth) = self.veths.get(ifindex) else { continue };
-            let (Some(netns), Some(index)) = (veth.placement.netns, veth.link.peer_index) else { continue };
-            let registered = Registered { mac: self.links.peer_mac(netns, index).await?, ..veth.registered };
-            if registered.mac.is_some() && registered != veth.registered {
-                self.counting.set_registration(slot, registered)?;
-                self.veths.set_registered(ifindex, registered);
-            }
-        }
-        Ok(())
-    }
-
-    /// A container has ended before its namespace was seen. If it is the only one, and if there is just one interface
-    /// without an owner that came while it lived, the interface was its.
-    fn name_by_elimination(&mut self, id: ContainerId) -> anyhow::Result<()> {
-        let Some((name, heard_of)) = self.unknown.0.get(&id).cloned() else { return Ok(()) };
-        if self.unknown.0.len() != 1 {
-            return Ok(());
-        }
-        let candidates: Vec<Attachment> = self
-            .counting
-            .attachments()
-            .into_iter()
-            .filter(|attachment| attachment.container.is_none() && attachment.attached_at >= heard_of)
-            .collect();
-        if let [attachment] = &candidates[..] {
-            self.counting.set_container(attachment.slot, &ContainerName { id, name })?;
-            self.unknown.0.remove(&id);
-        }
         Ok(())
     }
 }

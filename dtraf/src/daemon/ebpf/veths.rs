@@ -1,16 +1,19 @@
 //! Interfaces as they come and go: attached to at once, read a last time when they are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use anyhow::Context as _;
 
 use super::Daemon;
 use super::bridges::Kin;
+use super::identification::Departed;
 use crate::accounting::attribution::Placement;
 use crate::accounting::identity::{IfIndex, NetnsId, Timestamp};
 use crate::clock;
 use crate::docker::Catalogue;
 use crate::links::{Link, LinkEvent, LinkKind};
+use crate::source::ebpf::shortfall::Carried;
 use crate::source::ebpf::{Registered, Rush};
 
 /// The host's ends of containers' veths, and when namespaces were gone whose numbers may be another's now.
@@ -26,8 +29,9 @@ pub(super) struct Veth {
     pub(super) link: Link,
     pub(super) placement: Placement,
     pub(super) registered: Registered,
-    /// Packets that were taken for others' when the MAC address was last read.
-    pub(super) foreign: u64,
+    /// MAC address of the container's end when it came up.
+    pub(super) mac: Option<u64>,
+    carried: Carried,
 }
 
 /// What came of looking at a link.
@@ -56,19 +60,19 @@ impl Veths {
         }
     }
 
-    /// Notes how many packets were taken for others'. Returns whether that were more than before.
-    pub(super) fn note_foreign(&mut self, ifindex: IfIndex, packets: u64) -> bool {
-        self.known
-            .get_mut(&ifindex)
-            .is_some_and(|veth| std::mem::replace(&mut veth.foreign, packets) < packets)
+    pub(super) fn set_mac(&mut self, ifindex: IfIndex, mac: u64) {
+        if let Some(veth) = self.known.get_mut(&ifindex) {
+            veth.mac = Some(mac);
+        }
     }
 
     /// Returns whether it is new.
     fn insert(&mut self, link: Link, bridge: Option<&str>) -> bool {
         let known = self.known.remove(&link.ifindex);
         let is_new = known.is_none();
-        let (before, registered, foreign) =
-            known.map(|veth| (veth.placement, veth.registered, veth.foreign)).unwrap_or_default();
+        let (before, registered, mac, mut carried) =
+            known.map(|veth| (veth.placement, veth.registered, veth.mac, veth.carried)).unwrap_or_default();
+        carried.note(&link);
         // A link on its way out says no more where it leads.
         let netns = link.peer_netns.or(before.netns);
         let since = match netns.filter(|_| netns != before.netns) {
@@ -76,7 +80,7 @@ impl Veths {
             None => before.since,
         };
         let placement = Placement { netns, since, bridge: bridge.map(str::to_owned).or(before.bridge) };
-        self.known.insert(link.ifindex, Veth { link, placement, registered, foreign });
+        self.known.insert(link.ifindex, Veth { link, placement, registered, mac, carried });
         is_new
     }
 
@@ -99,6 +103,7 @@ impl Daemon {
         }
         self.note_links(&links);
         self.counting.adopt(&links).context("take over what is attached")?;
+        self.note_bridges()?;
         let failures = self.attach_all(&links).await;
         if self.veths.known.is_empty()
             && let Some(failure) = failures.into_iter().next()
@@ -134,14 +139,21 @@ impl Daemon {
             }
         }
         self.note_links(&links);
+        self.note_bridges()?;
         self.attach_all(&links).await;
         Ok(())
     }
 
     fn note_links(&mut self, links: &[Link]) {
-        for link in links.iter().filter(|link| link.kind == LinkKind::Bridge) {
-            self.bridges.insert(link.ifindex, &link.name);
+        for link in links {
+            self.bridges.note(link);
         }
+    }
+
+    /// Tells the programs which bridges have nothing but containers behind them.
+    pub(super) fn note_bridges(&mut self) -> anyhow::Result<()> {
+        self.counting.set_container_bridges(self.bridges.containers_only(&self.inventory))?;
+        Ok(())
     }
 
     /// Attaches to what is not attached. One interface that fails is no reason not to count the others.
@@ -199,6 +211,7 @@ impl Daemon {
     pub(super) async fn on_links(&mut self, events: Vec<LinkEvent>) -> anyhow::Result<()> {
         let mut attached = BTreeSet::new();
         let (mut leads_elsewhere, mut lost) = (false, false);
+        let (mut bridges_changed, mut addressed) = (false, false);
         let rush = self.rush(events.iter().filter_map(|event| match event {
             LinkEvent::Changed(link) => Some(link),
             _ => None,
@@ -206,9 +219,10 @@ impl Daemon {
         for event in events {
             match event {
                 LinkEvent::Changed(link) if link.kind == LinkKind::Bridge => {
-                    self.bridges.insert(link.ifindex, &link.name);
+                    bridges_changed |= self.bridges.note(&link);
                 }
                 LinkEvent::Changed(link) => {
+                    bridges_changed |= self.bridges.note(&link);
                     let netns =
                         |daemon: &Self| daemon.veths.get(link.ifindex).map(|veth| veth.placement.netns);
                     let before = netns(self);
@@ -218,6 +232,7 @@ impl Daemon {
                         Err(failure) => log::error!("{failure:#}"),
                     }
                     leads_elsewhere |= netns(self) != before;
+                    self.ask_mac(link.ifindex);
                 }
                 LinkEvent::Gone(ifindex) => {
                     self.bridges.remove(ifindex);
@@ -225,6 +240,7 @@ impl Daemon {
                         log::error!("{failure:#}");
                     }
                 }
+                LinkEvent::Address(ifindex, address) => addressed |= self.is_reachable(ifindex, address),
                 LinkEvent::Overflow => lost = true,
             }
         }
@@ -234,10 +250,22 @@ impl Daemon {
             self.survey(&counted);
             self.counting.share_table()?;
         }
+        if bridges_changed {
+            self.note_bridges()?;
+        }
         if lost {
             self.reconcile().await?;
+        } else if addressed {
+            self.refresh_scopes().await?;
         }
-        if leads_elsewhere { self.resolve().await } else { Ok(()) }
+        if leads_elsewhere || bridges_changed { self.resolve().await } else { Ok(()) }
+    }
+
+    /// Returns whether containers may talk to the host by an address of a link. Each host's end of a veth may get a link-local one
+    /// that they cannot use: they reach those of their bridges.
+    fn is_reachable(&self, ifindex: IfIndex, address: IpAddr) -> bool {
+        let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        !is_link_local || self.bridges.name(ifindex).is_some()
     }
 
     /// How many of the links are containers' and not attached to, as far as is known before Docker is asked.
@@ -264,15 +292,26 @@ impl Daemon {
             self.veths.set_registered(link.ifindex, registered);
             return Ok(Considered::Nothing);
         }
-        let Err(error) = self.counting.attach(link, rush, clock::now()) else {
+        // A notification from before a start's dump may be about an interface that the start has found gone.
+        if self.counting.has_retired(link) && self.links.link(link.ifindex).await?.is_none() {
+            self.veths.known.remove(&link.ifindex);
+            return Ok(Considered::Nothing);
+        }
+        let Err(error) = self.counting.attach(link, self.bridges.mac(bridge), rush, clock::now()) else {
             return Ok(Considered::Attached);
         };
         // It may have gone while it was attached to: then its RTM_DELLINK is on the way.
         self.veths.known.remove(&link.ifindex);
+        self.counting.discard(link, clock::now())?;
         if self.links.link(link.ifindex).await?.is_some() {
             return Err(error).context("count a container's interface");
         }
-        log::debug!("{} was gone before it could be attached to: {error}", link.name);
+        let carried = link.counters.unwrap_or_default();
+        log::info!(
+            "{} was gone before it could be counted; it had carried {} packets or more",
+            link.name,
+            carried.rx_packets + carried.tx_packets
+        );
         Ok(Considered::Nothing)
     }
 
@@ -282,7 +321,7 @@ impl Daemon {
             && let Some(link) = self.links.link(bridge).await?
             && link.kind == LinkKind::Bridge
         {
-            self.bridges.insert(link.ifindex, &link.name);
+            self.bridges.note(&link);
         }
         let kin = self.bridges.kin(bridge, &self.inventory);
         if kin == Kin::Unknown {
@@ -295,20 +334,34 @@ impl Daemon {
     /// Books the last counts of an interface.
     fn on_gone(&mut self, ifindex: IfIndex) -> anyhow::Result<()> {
         let retired = self.counting.retire(ifindex)?;
+        let veth = self.veths.known.remove(&ifindex);
         if let Some(slot) = retired {
-            let snapshot = self.counting.snapshot(clock::now());
+            let mut snapshot = self.counting.snapshot(clock::now());
+            if let Some(veth) = &veth
+                && self.counting.settle_gone(slot, &snapshot, &veth.carried)?
+            {
+                // With the shortfall that is known now.
+                snapshot = self.counting.snapshot(clock::now());
+            }
             self.book(snapshot);
             self.retired.insert(slot, clock::instant());
             self.served.forget(slot);
         }
-        let placement = self.veths.known.remove(&ifindex).map(|veth| veth.placement).unwrap_or_default();
+        let now = clock::now();
+        let (placement, mac) = veth.map(|veth| (veth.placement, veth.mac)).unwrap_or_default();
         let netns = placement.netns;
         if let Some(slot) = retired {
-            self.departed.insert(slot, placement);
+            let network = self.network_id(&placement);
+            let departed = Departed { placement, network, mac, went: now, namespace_ended: None };
+            self.departed.insert(slot, departed);
         }
         if let Some(netns) = netns.filter(|netns| !self.veths.leads_to(*netns)) {
             // The kernel gives the number to the next namespace at once.
-            self.veths.ended.insert(netns, clock::now());
+            self.veths.ended.insert(netns, now);
+            let led_there = |departed: &&mut Departed| departed.placement.netns == Some(netns);
+            for departed in self.departed.values_mut().filter(led_there) {
+                departed.namespace_ended.get_or_insert(now);
+            }
             for container in self.inventory.containers.values_mut() {
                 container.netns.take_if(|known| *known == netns);
             }

@@ -80,6 +80,7 @@ impl Daemon {
                 self.latecomers.ports.remove(&ifindex);
                 self.latecomers.bridges.remove(&ifindex);
             }
+            LinkEvent::Address(..) => {}
             LinkEvent::Overflow => self.latecomers.note_links(self.links.dump().await?),
         }
         Ok(())
@@ -156,6 +157,8 @@ mod tests {
             name: format!("link{number}"),
             kind,
             up: true,
+            mac: None,
+            carrier: true,
             master: master.map(index),
             peer_netns: peer_netns.map(NetnsId),
             peer_index: None,

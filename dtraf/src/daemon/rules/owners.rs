@@ -10,6 +10,9 @@ use crate::docker::{Action, Connected, ContainerEvent, DockerEvent, Member};
 
 impl Daemon {
     pub(super) fn on_docker(&mut self, event: DockerEvent) {
+        if let DockerEvent::Container(event) = &event {
+            self.keeper.hear(event);
+        }
         match event {
             DockerEvent::Container(ContainerEvent { id, action: Action::Removed, .. }) => {
                 self.inventory.containers.remove(&id);
@@ -24,12 +27,16 @@ impl Daemon {
                 }
                 self.desk.inspect(id);
             }
-            DockerEvent::EndpointsChanged { container, network } => {
+            DockerEvent::EndpointsChanged { container, network, .. } => {
                 // While it starts, Docker answers no question about it, but one about its network.
                 self.desk.connected(network);
                 self.desk.inspect(container);
             }
-            DockerEvent::NetworksChanged | DockerEvent::Lost => self.desk.list(),
+            DockerEvent::NetworksChanged => self.desk.list(),
+            DockerEvent::Lost => {
+                self.desk.past();
+                self.desk.list();
+            }
         }
     }
 
@@ -44,10 +51,16 @@ impl Daemon {
                     }
                 }
                 let before = std::mem::replace(&mut self.inventory, listed);
+                self.inventory.containers.values().for_each(|container| self.keeper.recall(container));
                 before.containers.values().for_each(|container| self.note_latecomers(container));
             }
             Answer::Inspected(id, ticket, Some(container)) => {
                 let is_latest = self.desk.is_latest(id, ticket);
+                if is_latest {
+                    self.keeper.observe(&container);
+                } else {
+                    self.keeper.observe_late(&container);
+                }
                 self.learn(*container, is_latest);
             }
             Answer::Inspected(id, ticket, None) => {
@@ -58,7 +71,11 @@ impl Daemon {
             Answer::Failed(id, ticket) => {
                 self.desk.is_latest(id, ticket);
             }
-            Answer::Connected(connected) => self.connect(connected),
+            Answer::Connected(connected) => {
+                self.keeper.connect(&connected);
+                self.connect(connected);
+            }
+            Answer::Past(events) => return events.iter().for_each(|event| self.keeper.hear(event)),
         }
         self.stale = true;
     }
@@ -75,7 +92,7 @@ impl Daemon {
 
     /// Takes the addresses on one network as they are now.
     fn connect(&mut self, connected: Connected) {
-        let Connected { network, containers: members } = connected;
+        let Connected { network, containers: members, .. } = connected;
         let present: BTreeSet<ContainerId> = members.keys().copied().collect();
         for (id, member) in members {
             let container =
@@ -99,7 +116,9 @@ fn set_addresses(container: &mut Container, network: &str, member: &Member) {
     let addresses = member.addresses.clone();
     match container.endpoints.iter_mut().find(|endpoint| endpoint.network == network) {
         Some(endpoint) => endpoint.addresses = addresses,
-        None => container.endpoints.push(Endpoint { network: network.to_owned(), addresses, mac: None }),
+        None => {
+            container.endpoints.push(Endpoint { network: network.to_owned(), addresses, mac: member.mac });
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One turn: read what stands, book it, change what is to be changed, and book that.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ impl Daemon {
     pub(super) async fn round(&mut self) -> anyhow::Result<()> {
         (self.stale, self.last_round) = (false, clock::instant());
         let standing = self.read().await?;
+        self.note_hiding(&standing);
         let counted = standing.counted();
         self.review_latecomers(&counted);
         let missing = self.memory.missing(&counted);
@@ -51,7 +53,9 @@ impl Daemon {
                 self.memory.forget(container);
                 self.gone.remove(&container);
             }
-            let counted = self.read().await?.counted();
+            let standing = self.read().await?;
+            self.note_hiding(&standing);
+            let counted = standing.counted();
             tell_missing(&missing, &counted, clock::now());
             self.tell_latecomers(&counted);
             let set_back = self.memory.take_changed(counted, clock::now());
@@ -84,8 +88,9 @@ impl Daemon {
 
     /// Reads, and books nothing yet: with the round that follows, everything up to now is certain.
     pub(super) async fn remember(&mut self) -> anyhow::Result<()> {
-        let counted = self.read().await?.counted();
-        let set_back = self.memory.take(counted, clock::now());
+        let standing = self.read().await?;
+        self.note_hiding(&standing);
+        let set_back = self.memory.take(standing.counted(), clock::now());
         set_back.iter().for_each(tell_set_back);
         Ok(())
     }
@@ -181,6 +186,32 @@ impl Daemon {
     fn ended(&self, known: &BTreeSet<ContainerId>) -> BTreeSet<ContainerId> {
         let counted = self.memory.counted().iter().map(|counter| counter.key.container);
         counted.filter(|container| !known.contains(container)).collect()
+    }
+
+    /// Tells of rules that others have put before dtraf's, and of the end of it.
+    fn note_hiding(&mut self, standing: &Standing) {
+        let (now, last) = (clock::now(), self.memory.read_at());
+        let hiding = standing.hiding();
+        self.hiding.retain(|rule, since| {
+            let stays = hiding.contains(rule);
+            if !stays {
+                let gap = match since {
+                    Some(since) => format!("of at most {:.1} s", now.since(*since).as_secs_f64()),
+                    None => "that began before this dtraf did".to_owned(),
+                };
+                log::warn!("dtraf's rules stand first again: {}; a gap {gap}", neutral(&rule.to_string()));
+            }
+            stays
+        });
+        for rule in hiding {
+            if let Entry::Vacant(place) = self.hiding.entry(rule) {
+                log::warn!(
+                    "{} stands before dtraf's rules: packets that it ends are not counted until these are moved up",
+                    neutral(&place.key().to_string()),
+                );
+                place.insert(last);
+            }
+        }
     }
 
     fn note_obstacles(&mut self, now: BTreeSet<Obstacle>) {

@@ -2,12 +2,12 @@ use super::*;
 use crate::docker::summary::{Outline, outline};
 
 fn described(json: &str) -> Described {
-    describe(serde_json::from_str(json).unwrap()).unwrap()
+    describe(serde_json::from_str(json).unwrap(), Product::Docker).unwrap()
 }
 
 fn outlines(json: &str) -> Vec<Outline> {
     let summaries: Vec<_> = serde_json::from_str(json).unwrap();
-    summaries.into_iter().filter_map(outline).collect()
+    summaries.into_iter().filter_map(|summary| outline(summary, Product::Docker)).collect()
 }
 
 /// An inspection that says only what Podman could not leave out, and `rest`.
@@ -45,12 +45,30 @@ fn network_modes_are_told_apart() {
         ("none", NetworkMode::None, None),
         (&*format!("container:{id}"), NetworkMode::SharedWith(id.parse().unwrap()), None),
         ("container:web1", NetworkMode::Unknown("container:web1".to_owned()), Some("web1")),
-        ("slirp4netns:mtu=1500", NetworkMode::Unknown("slirp4netns:mtu=1500".to_owned()), None),
-        ("pasta", NetworkMode::Unknown("pasta".to_owned()), None),
-        ("ns:/run/netns/x", NetworkMode::Unknown("ns:/run/netns/x".to_owned()), None),
     ] {
-        let found = mode_of(Some(mode), &HashMap::new());
-        assert_eq!(found, (expected, shares_with.map(str::to_owned)), "{mode}");
+        for product in [Product::Docker, Product::Podman] {
+            let found = mode_of(Some(mode), &HashMap::new(), product);
+            assert_eq!(found, (expected.clone(), shares_with.map(str::to_owned)), "{mode}");
+        }
+    }
+}
+
+#[test]
+fn networks_may_be_called_like_podmans_modes() {
+    let is_network = |mode, product| mode_of(Some(mode), &HashMap::new(), product).0 == NetworkMode::Networks;
+    for (mode, is_podmans_network) in [
+        ("pasta", false),
+        ("pasta:--ipv4-only", false),
+        ("slirp4netns", false),
+        ("slirp4netns:mtu=1500", false),
+        ("ns:/run/netns/x", false),
+        ("pasta_default", true),
+        ("slirp4netns-net", true),
+        ("pastas", true),
+        ("ns", true),
+    ] {
+        assert!(is_network(mode, Product::Docker), "{mode}");
+        assert_eq!(is_network(mode, Product::Podman), is_podmans_network, "{mode}");
     }
 }
 

@@ -25,6 +25,13 @@ fn iptables(facts: &Facts, family: Family) -> Finding {
     };
     let iptables = facts.iptables.get(family);
     if let Some((_, tables)) = iptables.docker() {
+        if !tables.hiding.is_empty() {
+            let rules: Vec<_> = tables.hiding.iter().map(ToString::to_string).collect();
+            let text =
+                format!("before dtraf's rules, which do not count what it ends, stands {}", rules.join(", "));
+            return Finding::problem(topic, text)
+                .advise("`dtraf rules apply` moves dtraf's rules to the top; `dtraf run` does by itself");
+        }
         return Finding::ok(topic, format!("FORWARD goes to DOCKER-USER, says {}", tables.program.display()));
     }
     let finding = Finding::note(topic, states(iptables));

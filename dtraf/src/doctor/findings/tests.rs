@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
-use dtraf_common::abi::LAYOUT_VERSION;
+use dtraf_common::abi::{Family, LAYOUT_VERSION};
 
 use super::*;
+use crate::source::iptables::verdict::Verdict;
 use crate::source::probe::fixtures::{debian, docker, iptables, unprivileged};
 use crate::source::probe::{Bridges, DockerFacts, DockerUser, Iptables, Jit, Load, PerFamily, Said};
+use crate::source::rules::set::Hiding;
 
 fn found(facts: &Facts, topic: Topic) -> Finding {
     findings(facts).into_iter().find(|finding| finding.topic == topic).unwrap()
@@ -76,4 +78,21 @@ fn bridges_that_are_not_here_are_a_problem() {
     let bridges = Bridges::Elsewhere(vec!["docker0".to_owned()]);
     let facts = Facts { docker: Ok(DockerFacts { bridges, ..docker("28.5.2", "1.51") }), ..debian() };
     assert_eq!(found(&facts, Topic::Bridges).mark, Mark::Problem);
+}
+
+#[test]
+fn a_rule_that_stands_before_dtrafs_is_named() {
+    let spec = "-m state --state RELATED,ESTABLISHED -j ACCEPT".to_owned();
+    let verdict = Verdict { chain: "DOCKER-USER".to_owned(), number: 1, spec };
+    let mut facts = debian();
+    let tables = facts.iptables.v4.nft.as_mut().expect("the fixture has it");
+    tables.hiding.push(Hiding { family: Family::V4, verdict });
+    let finding = found(&facts, Topic::Iptables);
+    assert_eq!(finding.mark, Mark::Problem);
+    assert_eq!(
+        finding.text,
+        "before dtraf's rules, which do not count what it ends, stands \
+         iptables: DOCKER-USER 1 (`-m state --state RELATED,ESTABLISHED -j ACCEPT`)"
+    );
+    assert!(finding.advice.is_some_and(|advice| advice.contains("dtraf rules apply")));
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dtraf_common::abi::{Interface as Registration, MeterRecord, SlotState, maps};
+use dtraf_common::abi::{Interface as Registration, MeterRecord, ORPHAN_SLOT, SlotState, maps};
 use dtraf_common::key::{PeerKey, slot_of};
 
 use super::attach::{
@@ -22,7 +22,7 @@ use super::programs::Programs;
 use super::read::{orphans, snapshot, wait_for_programs};
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{ContainerId, IfIndex, Slot, Timestamp};
-use crate::accounting::snapshot::{ContainerName, Life, Snapshot, TcHook};
+use crate::accounting::snapshot::{ContainerName, Life, MeterId, MeterReading, Snapshot, TcHook};
 use crate::links::Link;
 
 impl Counting {
@@ -80,6 +80,7 @@ impl Counting {
                 _ => {}
             }
         }
+        self.complete_folding()?;
         self.maps.ports.free_abandoned()?;
         self.maps.peers.free_abandoned()?;
         self.recount_pairs()?;
@@ -99,8 +100,15 @@ impl Counting {
         replace(&mut self.programs, &self.pins, &interface, hook(record))
     }
 
-    /// Attaches to an interface. When that fails nothing stays attached, and what was counted is kept as of one that is gone.
-    pub(crate) fn attach(&mut self, link: &Link, rush: Rush, now: Timestamp) -> Result<Slot, EbpfError> {
+    /// Attaches to an interface, a port of the bridge with the address `bridge_mac`. When that fails nothing stays attached,
+    /// and what was counted is kept as of one that is gone.
+    pub(crate) fn attach(
+        &mut self,
+        link: &Link,
+        bridge_mac: Option<u64>,
+        rush: Rush,
+        now: Timestamp,
+    ) -> Result<Slot, EbpfError> {
         if let Some(slot) = self.meters.live(link.ifindex) {
             return Ok(slot);
         }
@@ -129,7 +137,7 @@ impl Counting {
         let quota = self.maps.geometry.slots;
         self.maps.peers.set_state(slot, SlotState { quota, entries: 0 })?;
         self.meters.write(&mut self.maps, slot, &record)?;
-        match self.attach_recorded(slot, link, rush) {
+        match self.attach_recorded(slot, link, bridge_mac, rush) {
             Ok(()) => Ok(slot),
             Err(error) => {
                 if let Err(undo) = self.detach(slot, &link.name) {
@@ -141,10 +149,17 @@ impl Counting {
     }
 
     /// The record says what is about to be done before it is done.
-    fn attach_recorded(&mut self, slot: Slot, link: &Link, rush: Rush) -> Result<(), EbpfError> {
+    fn attach_recorded(
+        &mut self,
+        slot: Slot,
+        link: &Link,
+        bridge_mac: Option<u64>,
+        rush: Rush,
+    ) -> Result<(), EbpfError> {
         let entry = Registration {
             ifindex: link.ifindex.0.get(),
             slot: u32::from(slot.0),
+            bridge_mac: bridge_mac.unwrap_or_default(),
             ..Registration::default()
         };
         register(&mut self.maps, entry, &link.name)?;
@@ -196,6 +211,24 @@ impl Counting {
         Ok(Some(slot))
     }
 
+    /// Returns whether an interface of this number and name had a meter and is gone. The kernel numbers no other interface so until
+    /// it is booted again.
+    pub(crate) fn has_retired(&self, link: &Link) -> bool {
+        self.meters.iter().any(|(_, record)| is_retired_of(record, link))
+    }
+
+    /// Forgets the meter of an interface that was gone before a program could count there. What such an interface had carried is
+    /// not known any more: a meter that claims to would claim what an earlier meter of it has counted.
+    pub(crate) fn discard(&mut self, link: &Link, now: Timestamp) -> Result<(), EbpfError> {
+        let newest = self.meters.iter().filter(|(_, record)| is_retired_of(record, link));
+        let Some((slot, _)) = newest.max_by_key(|(_, record)| record.generation) else { return Ok(()) };
+        let snapshot = self.snapshot(now);
+        let is_its =
+            |reading: &&MeterReading| matches!(reading.meter.id, MeterId::Slot(its, _) if its == slot);
+        let counted = snapshot.meters.iter().find(is_its).map(MeterReading::total).unwrap_or_default();
+        if counted == PerDirection::default() { self.release(&[slot]) } else { Ok(()) }
+    }
+
     /// The kernel has taken the programs off before it told that the interface is gone: none counts for it any more.
     fn retire_slot(&mut self, slot: Slot) -> Result<(), EbpfError> {
         self.closed.remove(&slot);
@@ -234,6 +267,7 @@ impl Counting {
     }
 
     fn clear(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        self.forget_folded(slot)?;
         self.maps.ports.free_all(|key| slot_of(key) == slot.0)?;
         self.forget_pairs(slot)?;
         for cpu in 0..self.maps.geometry.cpus {
@@ -242,6 +276,7 @@ impl Counting {
         self.maps.ports.set_state(slot, SlotState::default())?;
         self.maps.peers.set_state(slot, SlotState::default())?;
         self.forget_asked(slot)?;
+        self.forget_learned(slot)?;
         // The generation stays, so that the next one is higher.
         let generation = self.meters.get(slot).map_or(0, |record| record.generation);
         self.meters.write(&mut self.maps, slot, &MeterRecord { generation, ..MeterRecord::FREE })
@@ -285,6 +320,25 @@ impl Counting {
         })
     }
 
+    /// Tells the programs which bridges have nothing but containers behind them.
+    pub(crate) fn set_container_bridges(&mut self, bridges: BTreeSet<IfIndex>) -> Result<(), EbpfError> {
+        let bridges: BTreeSet<u32> = bridges.into_iter().map(|bridge| bridge.0.get()).collect();
+        for gone in self.bridges.difference(&bridges) {
+            unregister(&mut self.maps, *gone)?;
+        }
+        for ifindex in bridges.difference(&self.bridges) {
+            let entry = Registration {
+                ifindex: *ifindex,
+                slot: ORPHAN_SLOT,
+                flags: Registration::CONTAINER_BRIDGE,
+                ..Registration::default()
+            };
+            register(&mut self.maps, entry, "a bridge")?;
+        }
+        self.bridges = bridges;
+        Ok(())
+    }
+
     pub(crate) fn is_attached(&self, ifindex: IfIndex) -> bool {
         self.meters.live(ifindex).is_some()
     }
@@ -297,6 +351,7 @@ impl Counting {
         let registration = registration(&self.maps, ifindex.0.get())?;
         Ok(registration.map(|(_, entry)| Registered {
             mac: (entry.mac != 0).then_some(entry.mac),
+            bridge_mac: (entry.bridge_mac != 0).then_some(entry.bridge_mac),
             traced: entry.flags & Registration::TRACE != 0,
         }))
     }
@@ -306,7 +361,12 @@ impl Counting {
         let Some(ifindex) = self.meters.get(slot).map(|record| record.ifindex) else { return Ok(()) };
         let Some((index, there)) = registration(&self.maps, ifindex)? else { return Ok(()) };
         let flags = if to.traced { Registration::TRACE } else { 0 };
-        let entry = Registration { mac: to.mac.unwrap_or(there.mac), flags, ..there };
+        let entry = Registration {
+            mac: to.mac.unwrap_or(there.mac),
+            bridge_mac: to.bridge_mac.unwrap_or(there.bridge_mac),
+            flags,
+            ..there
+        };
         if entry == there {
             return Ok(());
         }
@@ -315,4 +375,9 @@ impl Counting {
             .set(index, Plain(entry), 0)
             .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
     }
+}
+
+fn is_retired_of(record: &MeterRecord, link: &Link) -> bool {
+    let is_its = record.ifindex == link.ifindex.0.get() && interface_name(record) == link.name;
+    record.state == MeterRecord::STATE_RETIRED && is_its
 }

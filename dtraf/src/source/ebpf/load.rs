@@ -9,7 +9,7 @@ use super::error::EbpfError;
 use super::geometry::{self, Limits};
 use super::mapped::Access;
 use super::maps::{Maps, pinned_geometry, write_geometry};
-use super::meters::Meters;
+use super::meters::{Meters, registered_bridges};
 use super::pins::{PinDirectory, PinLock, names, remove_tree, unpin};
 use super::programs::{Constants, Programs, open_object};
 use super::scopes::ScopeMaps;
@@ -41,6 +41,8 @@ pub(crate) struct Counting {
     pub(super) ports_per_interface: u32,
     /// Interfaces that may not have entries yet.
     pub(super) closed: BTreeSet<Slot>,
+    /// Bridges that the programs know, by ifindex.
+    pub(super) bridges: BTreeSet<u32>,
     _lock: PinLock,
 }
 
@@ -88,6 +90,7 @@ impl Counting {
         }
         let maps = Maps::open(&pins, geometry, Access::Write)?;
         let meters = Meters::find(&maps)?;
+        let bridges = if pinned.is_some() { registered_bridges(&maps)? } else { BTreeSet::new() };
         Ok(Self {
             pins,
             tag,
@@ -99,6 +102,7 @@ impl Counting {
             scopes: ScopeMaps::default(),
             ports_per_interface: options.limits.ports_per_interface,
             closed: BTreeSet::new(),
+            bridges,
             _lock: lock,
         })
     }

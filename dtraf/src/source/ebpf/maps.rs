@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use aya::maps::lpm_trie::LpmTrie;
-use aya::maps::{Array, Map, MapData, MapInfo};
+use aya::maps::{Array, HashMap, Map, MapData, MapInfo};
 use dtraf_common::abi::{
-    AskedPorts, Geometry, Interface, KeySet, LAYOUT_VERSION, MeterRecord, PortCounters, ScopePage, SlotState,
-    SlotTotals, TaggedCounters, maps,
+    AskedPorts, Folded, FrameCounters, Geometry, Interface, KeySet, LAYOUT_VERSION, LearnedMacs, MeterRecord,
+    PortCounters, PortOverheads, ScopePage, SlotState, SlotTotals, WAYS, maps,
 };
 
 use super::error::EbpfError;
@@ -20,14 +20,17 @@ pub(super) struct Maps {
     pub(super) geometry: Geometry,
     pub(super) interfaces: Array<MapData, Plain<Interface>>,
     pub(super) asked: Array<MapData, Plain<AskedPorts>>,
+    pub(super) learned: Array<MapData, Plain<LearnedMacs>>,
+    /// By position in the port table.
+    pub(super) folded: HashMap<MapData, u32, Plain<Folded>>,
     pub(super) scope_pages: Array<MapData, [u8; size_of::<ScopePage>()]>,
     pub(super) scopes: LpmTrie<MapData, [u8; 16], u8>,
     pub(super) trace_budget: Array<MapData, u64>,
     pub(super) meters: Array<MapData, Plain<MeterRecord>>,
     pub(super) totals: Mapped<SlotTotals>,
-    pub(super) ports: Table<PortCounters>,
+    pub(super) ports: Table<PortCounters, Mapped<PortOverheads>>,
     /// What containers received straight from other containers.
-    pub(super) peers: Table<TaggedCounters>,
+    pub(super) peers: Table<FrameCounters, ()>,
 }
 
 impl std::fmt::Debug for Maps {
@@ -68,18 +71,21 @@ struct Opener<'a> {
 impl Maps {
     pub(super) fn open(pins: &PinDirectory, geometry: Geometry, access: Access) -> Result<Self, EbpfError> {
         let opener = Opener { pins, geometry, access };
-        let Geometry { cpus, slots, interfaces, .. } = geometry;
+        let Geometry { cpus, slots, interfaces, sets, peer_sets, .. } = geometry;
+        let overheads = opener.mapped(maps::OVERHEADS, cpus * sets * WAYS)?;
         Ok(Self {
             geometry,
             interfaces: opener.array(maps::INTERFACES, size_of::<Interface>(), interfaces)?,
             asked: opener.array(maps::ASKED, size_of::<AskedPorts>(), slots)?,
+            learned: opener.array(maps::LEARNED, size_of::<LearnedMacs>(), slots)?,
+            folded: opener.hash(maps::FOLDED, size_of::<Folded>(), sets * WAYS)?,
             scope_pages: opener.array(maps::SCOPE_PAGES, size_of::<ScopePage>(), ScopePage::COUNT)?,
             scopes: typed(maps::SCOPES, Map::LpmTrie(open(&pins.map(maps::SCOPES))?))?,
             trace_budget: opener.array(maps::TRACE_BUDGET, 8, 1)?,
             meters: opener.array(maps::METERS, size_of::<MeterRecord>(), slots)?,
             totals: opener.mapped(maps::TOTALS, cpus * slots)?,
-            ports: opener.table(PORT_TABLE, geometry.sets)?,
-            peers: opener.table(PEER_TABLE, geometry.peer_sets)?,
+            ports: opener.table(PORT_TABLE, sets, overheads)?,
+            peers: opener.table(PEER_TABLE, peer_sets, ())?,
         })
     }
 }
@@ -95,7 +101,7 @@ const PEER_TABLE: Names = Names {
 };
 
 impl Opener<'_> {
-    fn table<V>(self, names: Names, sets: u32) -> Result<Table<V>, EbpfError> {
+    fn table<V, O>(self, names: Names, sets: u32, overheads: O) -> Result<Table<V, O>, EbpfError> {
         let Geometry { cpus, seed, slots, .. } = self.geometry;
         let size = Size { sets, cpus, seed };
         Ok(Table {
@@ -105,7 +111,17 @@ impl Opener<'_> {
             directory: self.mapped::<KeySet>(names.directory, sets)?,
             claims: typed(names.claims, Map::HashMap(self.data(names.claims, 8, size.positions())?))?,
             counters: self.mapped(names.counters, cpus * size.positions())?,
+            overheads,
         })
+    }
+
+    fn hash<V: aya::Pod>(
+        self,
+        name: &'static str,
+        size: usize,
+        entries: u32,
+    ) -> Result<HashMap<MapData, u32, V>, EbpfError> {
+        typed(name, Map::HashMap(self.data(name, size, entries)?))
     }
 
     fn mapped<T>(self, name: &'static str, entries: u32) -> Result<Mapped<T>, EbpfError> {

@@ -1,6 +1,6 @@
 //! Which slot belongs to which interface: the `METERS` and `INTERFACES` maps, and this process's copy of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dtraf_common::abi::{INTERFACE_PROBES, Interface, MeterRecord, ORPHAN_SLOT, maps};
 
@@ -57,7 +57,10 @@ pub(super) struct Meters {
 /// What the programs were told about an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Registered {
+    /// The container's.
     pub(crate) mac: Option<u64>,
+    /// Of the bridge that it is a port of.
+    pub(crate) bridge_mac: Option<u64>,
     pub(crate) traced: bool,
 }
 
@@ -146,48 +149,83 @@ impl Meters {
     }
 }
 
+/// Stands in the place of an interface that is no more, where others may stand behind it.
+const VACANT: u32 = u32::MAX;
+
 /// Makes an interface known to the programs.
 pub(super) fn register(maps: &mut Maps, entry: Interface, name: &str) -> Result<(), EbpfError> {
     let mut free = None;
     for index in neighbours(maps, entry.ifindex) {
-        let Plain(there) = maps
-            .interfaces
-            .get(&index, 0)
-            .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })?;
+        let there = interface_at(maps, index)?;
         if there.ifindex == entry.ifindex {
             free = Some(index);
             break;
         }
-        if there.ifindex == 0 && free.is_none() {
+        if matches!(there.ifindex, 0 | VACANT) && free.is_none() {
             free = Some(index);
+        }
+        if there.ifindex == 0 {
+            break;
         }
     }
     let index =
         free.ok_or_else(|| EbpfError::NoSlot { interface: name.to_owned(), slots: maps.geometry.slots - 1 })?;
-    maps.interfaces
-        .set(index, Plain(entry), 0)
-        .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
+    set_interface(maps, index, entry)
 }
 
 /// The registration of an interface.
 pub(super) fn registration(maps: &Maps, ifindex: u32) -> Result<Option<(u32, Interface)>, EbpfError> {
     for index in neighbours(maps, ifindex) {
-        let Plain(there) = maps
-            .interfaces
-            .get(&index, 0)
-            .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })?;
+        let there = interface_at(maps, index)?;
         if there.ifindex == ifindex {
             return Ok(Some((index, there)));
+        }
+        if there.ifindex == 0 {
+            break;
         }
     }
     Ok(None)
 }
 
-/// Makes the programs forget an interface.
+/// Makes the programs forget an interface. They stop looking where nothing stands, so its place stays taken until nothing
+/// stands behind it.
 pub(super) fn unregister(maps: &mut Maps, ifindex: u32) -> Result<(), EbpfError> {
     let Some((index, _)) = registration(maps, ifindex)? else { return Ok(()) };
+    let mask = maps.geometry.interfaces - 1;
+    let is_last = interface_at(maps, index.wrapping_add(1) & mask)?.ifindex == 0;
+    let ifindex = if is_last { 0 } else { VACANT };
+    set_interface(maps, index, Interface { ifindex, ..Interface::default() })?;
+    if !is_last {
+        return Ok(());
+    }
+    let mut before = index.wrapping_sub(1) & mask;
+    while interface_at(maps, before)?.ifindex == VACANT {
+        set_interface(maps, before, Interface::default())?;
+        before = before.wrapping_sub(1) & mask;
+    }
+    Ok(())
+}
+
+/// Bridges that are registered.
+pub(super) fn registered_bridges(maps: &Maps) -> Result<BTreeSet<u32>, EbpfError> {
+    let mut bridges = BTreeSet::new();
+    for index in 0..maps.geometry.interfaces {
+        let there = interface_at(maps, index)?;
+        if there.flags & Interface::CONTAINER_BRIDGE != 0 {
+            bridges.insert(there.ifindex);
+        }
+    }
+    Ok(bridges)
+}
+
+fn interface_at(maps: &Maps, index: u32) -> Result<Interface, EbpfError> {
+    let there = maps.interfaces.get(&index, 0);
+    there.map(|Plain(there)| there).map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
+}
+
+fn set_interface(maps: &mut Maps, index: u32, entry: Interface) -> Result<(), EbpfError> {
     maps.interfaces
-        .set(index, Plain(Interface::default()), 0)
+        .set(index, Plain(entry), 0)
         .map_err(|source| EbpfError::Map { map: maps::INTERFACES, source })
 }
 

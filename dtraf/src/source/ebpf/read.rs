@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
-use dtraf_common::abi::{MeterRecord, ORPHAN_SLOT, TaggedCounters};
+use dtraf_common::abi::{FrameCounters, MeterRecord, ORPHAN_SLOT};
 use dtraf_common::key::PeerKey;
 
 use self::counts::{Counts, SlotCounts, slot_totals};
@@ -60,8 +60,8 @@ impl Reader {
     }
 }
 
-/// The words of [`TaggedCounters`].
-type PairWords = [u64; size_of::<TaggedCounters>() / size_of::<u64>()];
+/// The words of [`FrameCounters`].
+type PairWords = [u64; size_of::<FrameCounters>() / size_of::<u64>()];
 
 /// How often a meter is read again because packets were counted while it was read.
 const ATTEMPTS: u32 = 50;
@@ -136,7 +136,7 @@ fn origins(maps: &Maps, meters: &Meters) -> BTreeMap<Slot, BTreeMap<MeterId, Amo
         |index, sum: &mut PairWords| counters.add(index, 0, sum),
         |nth, words| {
             let (from, to) = pairs[nth];
-            origins.entry(to).or_default().insert(from, amounts::pair(zerocopy::transmute!(*words)));
+            origins.entry(to).or_default().insert(from, amounts::amount(zerocopy::transmute!(*words)));
         },
     );
     origins
@@ -144,7 +144,9 @@ fn origins(maps: &Maps, meters: &Meters) -> BTreeMap<Slot, BTreeMap<MeterId, Amo
 
 /// Where the port counters of each slot are.
 fn places(maps: &Maps) -> Places {
-    Places::new(maps.ports.keys(), maps.geometry.slots)
+    // Before the directory: a place whose amounts were folded meanwhile is missing, and the books do not balance.
+    let folded = maps.folded();
+    Places::new(maps.ports.keys(), maps.geometry.slots, folded)
 }
 
 fn reading(
@@ -157,6 +159,7 @@ fn reading(
         ports: amounts::ports(counts.ports()),
         buckets: PerDirection::from_fn(|direction| amounts::buckets(totals, direction)),
         scopes: PerDirection::from_fn(|direction| amounts::scopes(totals, direction)),
+        flooded: amounts::flooded(totals),
         origins: Some(origins),
         meter: attachment.into_meter(),
     }

@@ -9,7 +9,7 @@ use super::load::Counting;
 use super::marks::{mark_served, unmark_served};
 use super::meters::Meters;
 use super::plain::Plain;
-use super::table::Table;
+use super::table::{Overheads, Table};
 use crate::accounting::identity::Slot;
 use crate::accounting::inventory::PortNumber;
 use crate::accounting::quota::quotas;
@@ -68,6 +68,14 @@ impl Counting {
         slots.into_iter().try_for_each(|slot| self.forget_asked(slot))
     }
 
+    /// Forgets the MAC addresses that a container has sent from.
+    pub(super) fn forget_learned(&mut self, slot: Slot) -> Result<(), EbpfError> {
+        self.maps
+            .learned
+            .set(u32::from(slot.0), Plain(zerocopy::FromZeros::new_zeroed()), 0)
+            .map_err(|source| EbpfError::Map { map: maps::LEARNED, source })
+    }
+
     pub(super) fn forget_asked(&mut self, slot: Slot) -> Result<(), EbpfError> {
         self.maps
             .asked
@@ -77,8 +85,8 @@ impl Counting {
 }
 
 /// Each interface has up to `most` entries; those that are `closed` have none.
-fn share<V>(
-    table: &mut Table<V>,
+fn share<V, O: Overheads>(
+    table: &mut Table<V, O>,
     meters: &Meters,
     slots: u32,
     most: u32,

@@ -4,7 +4,9 @@
 //! - when the interface has carried nothing at all, looked at after attaching;
 //! - for what the container transmitted, when it is nothing: the interface counts before we do, so that our count, read
 //!   first, can never make up for a packet that we have missed;
-//! - when neither count has moved between two readings that are [`STILL`] apart.
+//! - when neither count has moved between two readings that are [`STILL`] apart;
+//! - when the interface is gone: the kernel tells its counters once more when it has lost its carrier, after which it carries
+//!   nothing ([`Carried`]).
 //!
 //! Until then it is as near as two readings can be.
 
@@ -17,7 +19,7 @@ use super::error::EbpfError;
 use super::load::Counting;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::identity::{Slot, Timestamp};
-use crate::accounting::snapshot::{MeterId, Point, Snapshot};
+use crate::accounting::snapshot::{MeterId, MeterReading, Point, Snapshot};
 use crate::links::{Link, LinkCounters};
 
 /// Both counters of an interface at one moment.
@@ -26,6 +28,33 @@ pub(crate) struct Sighting {
     counted: PerDirection<(u64, u64)>,
     carried: PerDirection<(u64, u64)>,
     dropped: u64,
+}
+
+/// An interface's own counters, as notifications have told them, and whether it can have carried more since.
+///
+/// What the host's end has received is counted at its peer (`veth_get_stats64` of `drivers/net/veth.c`): the last notification may
+/// come when there is none any more, and says 0 then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    most: LinkCounters,
+    is_final: PerDirection<bool>,
+}
+
+impl Carried {
+    /// Takes what a notification says.
+    pub(crate) fn note(&mut self, link: &Link) {
+        let Some(now) = link.counters else { return };
+        let is_down = !link.up || !link.carrier;
+        if now.tx_packets >= self.most.tx_packets {
+            (self.most.tx_packets, self.most.tx_bytes) = (now.tx_packets, now.tx_bytes);
+            self.is_final.rx = is_down;
+        }
+        if now.rx_packets >= self.most.rx_packets {
+            (self.most.rx_packets, self.most.rx_bytes) = (now.rx_packets, now.rx_bytes);
+            self.is_final.tx = is_down;
+        }
+        self.most.tx_dropped = self.most.tx_dropped.max(now.tx_dropped);
+    }
 }
 
 /// What was seen, and since when it has been the same, by slot. Only meters whose shortfall is not yet settled are in it.
@@ -79,6 +108,24 @@ impl Counting {
     }
 }
 
+impl Counting {
+    /// Settles the shortfall of an interface that is gone, as far as its own last counters tell. Returns whether anything changed.
+    pub(crate) fn settle_gone(
+        &mut self,
+        slot: Slot,
+        counted: &Snapshot,
+        carried: &Carried,
+    ) -> Result<bool, EbpfError> {
+        let is_its =
+            |reading: &&MeterReading| matches!(reading.meter.id, MeterId::Slot(its, _) if its == slot);
+        let Some(reading) = counted.meters.iter().find(is_its) else { return Ok(false) };
+        let Some(before) = self.meters.get(slot).copied() else { return Ok(false) };
+        let sighting = Sighting::new(&reading.total(), &carried.most);
+        self.meters.update(&mut self.maps, slot, |record| sighting.settle_gone(record, carried.is_final))?;
+        Ok(self.meters.get(slot) != Some(&before))
+    }
+}
+
 impl Sighting {
     fn new(counted: &PerDirection<Amount>, carried: &LinkCounters) -> Self {
         Self {
@@ -107,6 +154,24 @@ impl Sighting {
             record.shortfall_packets[at] = carried.1.saturating_sub(counted.1);
             let missed_nothing = direction == Direction::Transmitted && carried == counted;
             record.shortfall_settled[at] = u8::from(still || missed_nothing || carried.1 == 0);
+        }
+    }
+}
+
+impl Sighting {
+    /// The same for one that is gone. Counters that say less than was counted are older than that.
+    fn settle_gone(&self, record: &mut MeterRecord, is_final: PerDirection<bool>) {
+        for direction in Direction::ALL {
+            let at = direction as usize;
+            let dropped = direction == Direction::Received && self.dropped != record.dropped_at_attach;
+            let (counted, carried) = (self.counted.get(direction), self.carried.get(direction));
+            let is_older = carried.1 < counted.1 || carried.0 < counted.0;
+            if record.shortfall_settled[at] != 0 || dropped || is_older {
+                continue;
+            }
+            record.shortfall_bytes[at] = carried.0 - counted.0;
+            record.shortfall_packets[at] = carried.1 - counted.1;
+            record.shortfall_settled[at] = u8::from(*is_final.get(direction));
         }
     }
 }
@@ -149,5 +214,64 @@ mod tests {
         let mut record = MeterRecord { shortfall_bytes: [70, 0], ..MeterRecord::FREE };
         sighting(1000, 3).settle(&mut record, true);
         assert_eq!((record.shortfall_bytes, record.shortfall_settled), ([70, 0], [0, 1]));
+    }
+
+    fn link(up: bool, carrier: bool, received: u64, transmitted: u64) -> Link {
+        Link {
+            ifindex: crate::accounting::fixtures::ifindex(7),
+            name: "veth7".to_owned(),
+            kind: crate::links::LinkKind::Veth,
+            up,
+            carrier,
+            mac: None,
+            master: None,
+            peer_netns: None,
+            peer_index: None,
+            counters: Some(LinkCounters {
+                rx_bytes: 100 * received,
+                rx_packets: received,
+                tx_bytes: 100 * transmitted,
+                tx_packets: transmitted,
+                ..LinkCounters::default()
+            }),
+            queue_length: None,
+        }
+    }
+
+    /// Counted: nothing but what the interface has carried less these packets, by the container's directions.
+    fn settled(carried: &Carried, counted: (u64, u64)) -> ([u64; 2], [u8; 2]) {
+        let amount = |packets: u64| {
+            let frames = Frames { skb_bytes: 100 * packets, ..Frames::default() };
+            Amount { frames: Some(frames), skbs: packets, ..Amount::default() }
+        };
+        let counted = PerDirection { rx: amount(counted.0), tx: amount(counted.1) };
+        let mut record = MeterRecord::FREE;
+        Sighting::new(&counted, &carried.most).settle_gone(&mut record, carried.is_final);
+        (record.shortfall_packets, record.shortfall_settled)
+    }
+
+    #[test]
+    fn last_counters_of_an_interface_without_carrier_settle_what_was_missed() {
+        let mut carried = Carried::default();
+        carried.note(&link(true, true, 10, 20));
+        assert_eq!(settled(&carried, (18, 9)), ([2, 1], [0, 0]), "it may have carried more since");
+        carried.note(&link(true, false, 12, 25));
+        assert_eq!(settled(&carried, (18, 9)), ([7, 3], [1, 1]));
+        // Its peer is gone, and with it what that has counted.
+        carried.note(&link(false, false, 0, 25));
+        assert_eq!(settled(&carried, (18, 9)), ([7, 3], [1, 1]));
+        assert_eq!(
+            settled(&carried, (26, 13)),
+            ([0, 0], [0, 0]),
+            "what is older than the counts says nothing"
+        );
+    }
+
+    #[test]
+    fn interface_whose_peer_went_first_leaves_a_bound_of_what_was_missed() {
+        let mut carried = Carried::default();
+        carried.note(&link(true, true, 12, 20));
+        carried.note(&link(false, false, 0, 25));
+        assert_eq!(settled(&carried, (18, 9)), ([7, 3], [1, 0]));
     }
 }

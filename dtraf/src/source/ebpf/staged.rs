@@ -1,8 +1,6 @@
 //! For benchmarks: real maps, pinned and mapped as ever, with counts in them that no packet has made.
 
-use dtraf_common::abi::{
-    Counters, Direction, Family, MeterRecord, PortCounters, Role, Scope, TaggedCounters,
-};
+use dtraf_common::abi::{Counters, Direction, Family, FrameCounters, MeterRecord, PortCounters, Role, Scope};
 use dtraf_common::key::{PortKey, slot_of};
 use zerocopy::IntoBytes as _;
 
@@ -96,7 +94,7 @@ impl Staged {
         let index = (cpu * self.maps.geometry.slots + u32::from(slot)) as usize;
         for direction in Direction::ALL {
             let first = direction as usize * Scope::ALL.len() + Scope::Internet as usize;
-            let first = first * (size_of::<TaggedCounters>() / WORD);
+            let first = first * (size_of::<FrameCounters>() / WORD);
             for (word, value) in words(counted.as_bytes()).enumerate() {
                 let before = load(&self.maps.totals.words(index)[first + word]);
                 self.maps.totals.store(index, first + word, before + value);
@@ -113,7 +111,6 @@ fn key(slot: u16, port: u16) -> PortKey {
         role: Role::Client,
         scope: Scope::Internet,
         port: 1024 + port,
-        vlan_tags: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! User space's side of a table of counters: entries it puts in, and entries it takes out.
 
 use aya::maps::{Array, HashMap, MapData, MapError};
-use dtraf_common::abi::{KeySet, SlotState, TOMBSTONE, WAYS};
+use dtraf_common::abi::{KeySet, PortOverheads, SlotState, TOMBSTONE, WAYS};
 use dtraf_common::key::{first_set, position, second_set};
 
 use super::error::EbpfError;
@@ -13,7 +13,7 @@ use crate::accounting::identity::Slot;
 const NO_EXIST: u64 = 1;
 
 /// A directory of keys, and for each CPU counters at a key's position.
-pub(super) struct Table<V> {
+pub(super) struct Table<V, O> {
     pub(super) size: Size,
     pub(super) names: Names,
     /// What each slot may own, and owns.
@@ -21,6 +21,25 @@ pub(super) struct Table<V> {
     pub(super) directory: Mapped<KeySet>,
     pub(super) claims: HashMap<MapData, u32, u64>,
     pub(super) counters: Mapped<V>,
+    /// The counters' overheads, where they are in a map of their own.
+    pub(super) overheads: O,
+}
+
+/// Overheads of a table's counters.
+pub(super) trait Overheads {
+    /// Zeroes those at `index`, which the kernel must not be writing to.
+    fn clear(&self, index: usize);
+}
+
+impl Overheads for Mapped<PortOverheads> {
+    fn clear(&self, index: usize) {
+        Self::clear(self, index);
+    }
+}
+
+/// In the counters themselves.
+impl Overheads for () {
+    fn clear(&self, _index: usize) {}
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +73,7 @@ impl Size {
     }
 }
 
-impl<V> Table<V> {
+impl<V, O: Overheads> Table<V, O> {
     /// The keys that are in the table, and where.
     pub(super) fn keys(&self) -> impl Iterator<Item = (u64, u32)> {
         let sets = (0..self.size.sets).map(|set| (set, self.directory.words(set as usize)));
@@ -65,7 +84,7 @@ impl<V> Table<V> {
     }
 
     /// The indexes of a position's counters, one for each CPU.
-    pub(super) fn values(&self, at: u32) -> impl Iterator<Item = u32> + use<V> {
+    pub(super) fn values(&self, at: u32) -> impl Iterator<Item = u32> + use<V, O> {
         let (cpus, positions) = (self.size.cpus, self.size.positions());
         (0..cpus).map(move |cpu| cpu * positions + at)
     }
@@ -122,6 +141,7 @@ impl<V> Table<V> {
         self.write_key(at, TOMBSTONE);
         for index in self.values(at) {
             self.counters.clear(index as usize);
+            self.overheads.clear(index as usize);
         }
         match self.claims.remove(&at) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
@@ -156,11 +176,11 @@ impl<V> Table<V> {
             .find(|at| wanted(self.key_at(*at)))
     }
 
-    fn key_at(&self, at: u32) -> u64 {
+    pub(super) fn key_at(&self, at: u32) -> u64 {
         load(&self.directory.words((at / WAYS) as usize)[(at % WAYS) as usize])
     }
 
-    fn write_key(&self, at: u32, key: u64) {
+    pub(super) fn write_key(&self, at: u32, key: u64) {
         self.directory.store((at / WAYS) as usize, (at % WAYS) as usize, key);
     }
 }

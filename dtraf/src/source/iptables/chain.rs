@@ -6,10 +6,13 @@ use dtraf_common::abi::{Direction, Family};
 use ipnet::IpNet;
 
 use super::rule::Rule;
+use super::verdict::Effect;
 use crate::source::rules::Tally;
 
 /// Docker's chain for rules of the administrator's own.
 pub(super) const DOCKER_USER: &str = "DOCKER-USER";
+/// Chain that every forwarded packet enters. dtraf's rules stand at its top where `DOCKER-USER` does not see all packets.
+pub(super) const FORWARD: &str = "FORWARD";
 /// Nothing leads here: its rules keep what they counted.
 pub(super) const RETIRED: &str = "DTRAF-RETIRED";
 /// All chains that begin like this are dtraf's.
@@ -20,14 +23,22 @@ const OURS: &str = "DTRAF-";
 pub(super) enum Line {
     /// With what its own counter says.
     Counter(Rule, Tally),
-    /// From [`DOCKER_USER`] to the root of a tree.
+    /// Counts what a superseded counter beside it has counted since another one took over.
+    Shadow(Rule, Tally),
+    /// From the entry chain to the root of a tree.
     Jump(Jump),
     /// From a node of a tree to the next.
     Branch(Branch),
     /// Somebody else's.
-    Foreign,
-    /// Somebody else's, that no packet comes past.
-    End,
+    Foreign(Foreign),
+}
+
+/// A rule of somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Foreign {
+    /// As it stands behind the chain's name.
+    pub(super) spec: String,
+    pub(super) effect: Effect,
 }
 
 /// Packets for (or from) a prefix, which all addresses of the tree have in common, come by the tree. Others have one rule to
@@ -135,28 +146,33 @@ impl Branch {
 }
 
 impl Line {
-    /// A line of [`DOCKER_USER`] or of a chain of dtraf's own, from the words behind the chain's name.
-    pub(super) fn parse(chain: &str, words: &[String], family: Family, counter: Tally) -> Self {
+    /// Returns the line of dtraf's that these words behind a chain's name are; `None` for somebody else's.
+    pub(super) fn parse(chain: &str, words: &[String], family: Family, counter: Tally) -> Option<Self> {
         if let Some(rule) = Rule::parse(words, family) {
-            return Self::Counter(rule, counter);
+            return Some(if rule.is_shadow {
+                Self::Shadow(rule, counter)
+            } else {
+                Self::Counter(rule, counter)
+            });
         }
-        let branch = if is_ours(chain) { Branch::parse(words).map(Self::Branch) } else { None };
-        let jump = || Jump::parse(words, family).filter(|_| chain == DOCKER_USER).map(Self::Jump);
-        let others = || if is_end(words) { Self::End } else { Self::Foreign };
-        branch.or_else(jump).unwrap_or_else(others)
+        if is_ours(chain) {
+            return Branch::parse(words).map(Self::Branch);
+        }
+        Jump::parse(words, family).map(Self::Jump)
     }
 }
 
-fn is_end(words: &[String]) -> bool {
-    let [jump, target] = words else { return false };
-    jump == "-j" && ["RETURN", "ACCEPT", "DROP"].contains(&target.as_str())
+/// The first line that ends some packets' way, so that those below do not see every packet.
+pub(super) fn first_verdict(lines: &[Line]) -> usize {
+    let hides = |line: &Line| matches!(line, Line::Foreign(foreign) if foreign.effect != Effect::Passes);
+    lines.iter().position(hides).map_or(usize::MAX, |index| index + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn line(chain: &str, spec: &str) -> Line {
+    fn line(chain: &str, spec: &str) -> Option<Line> {
         Line::parse(chain, &shlex::split(spec).unwrap(), Family::V4, Tally::default())
     }
 
@@ -176,21 +192,21 @@ mod tests {
         for direction in Direction::ALL {
             for prefix in ["0.0.0.0/0", "172.16.0.0/14", "172.17.0.2/32"].map(|text| text.parse().unwrap()) {
                 let jump = Jump { direction, prefix };
-                assert_eq!(line(DOCKER_USER, &jump.spec()), Line::Jump(jump.clone()));
-                assert_eq!(line("DTRAF-RX", &jump.spec()), Line::Foreign);
+                assert_eq!(line(DOCKER_USER, &jump.spec()), Some(Line::Jump(jump.clone())));
+                assert_eq!(line("DTRAF-RX", &jump.spec()), None);
             }
             let prefix = "172.17.0.0/20".parse().unwrap();
             let branch = Branch { direction, prefix, chain: node(direction, prefix) };
-            assert_eq!(line(root(direction), &branch.spec()), Line::Branch(branch.clone()));
-            assert_eq!(line(DOCKER_USER, &branch.spec()), Line::Foreign);
+            assert_eq!(line(root(direction), &branch.spec()), Some(Line::Branch(branch.clone())));
+            assert_eq!(line(DOCKER_USER, &branch.spec()), None);
         }
-        assert_eq!(line(DOCKER_USER, "-j RETURN"), Line::End);
-        assert_eq!(line(DOCKER_USER, "-i eth0 -j RETURN"), Line::Foreign);
-        assert_eq!(line(DOCKER_USER, "-s 172.17.0.0/20 -j DTRAF-RX"), Line::Foreign);
-        assert_eq!(line(DOCKER_USER, "-i docker0 -j DTRAF-RX"), Line::Foreign);
-        assert_eq!(line(DOCKER_USER, "-d 0.0.0.0/0 -j DTRAF-RX"), Line::Foreign);
-        assert_eq!(line(DOCKER_USER, "-m comment --comment mine -j DTRAF-RX"), Line::Foreign);
-        assert_eq!(line("DTRAF-RX", "-d 172.17.0.0/20 -j DTRAF-R-172.17.0.0-20"), Line::Foreign);
-        assert_eq!(line("DTRAF-RX", "-d 172.17.0.0/20 -g ELSEWHERE"), Line::Foreign);
+        assert_eq!(line(DOCKER_USER, "-j RETURN"), None);
+        assert_eq!(line(DOCKER_USER, "-i eth0 -j RETURN"), None);
+        assert_eq!(line(DOCKER_USER, "-s 172.17.0.0/20 -j DTRAF-RX"), None);
+        assert_eq!(line(DOCKER_USER, "-i docker0 -j DTRAF-RX"), None);
+        assert_eq!(line(DOCKER_USER, "-d 0.0.0.0/0 -j DTRAF-RX"), None);
+        assert_eq!(line(DOCKER_USER, "-m comment --comment mine -j DTRAF-RX"), None);
+        assert_eq!(line("DTRAF-RX", "-d 172.17.0.0/20 -j DTRAF-R-172.17.0.0-20"), None);
+        assert_eq!(line("DTRAF-RX", "-d 172.17.0.0/20 -g ELSEWHERE"), None);
     }
 }

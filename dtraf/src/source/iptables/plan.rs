@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 
 use dtraf_common::abi::Family;
 
-use super::chain::DOCKER_USER;
+use super::chain::{DOCKER_USER, FORWARD, Line};
 use super::rule::Rule;
-use super::standing::{DockerUser, LineNumber, Place, Presets, Spot, Standing, Table};
+use super::standing::{DockerUser, LineNumber, Place, Presets, Standing, Table};
 use crate::source::rules::{CounterKey, Tally, Target, family_of};
 
 /// How many rules stand in `DOCKER-USER` itself unless somebody says otherwise: the book of a small host reads as by hand.
@@ -48,6 +48,9 @@ struct Change<'a> {
     removed: BTreeSet<LineNumber<'a>>,
     /// Those of an address stand together, its ports first.
     added: Vec<Added>,
+    /// Counters that stay where they are while another one takes over: what they count from now on is counted beside them,
+    /// too. A counter cannot be moved: packets would pass between its last reading and the move.
+    superseded: Vec<(LineNumber<'a>, Rule)>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,8 +81,8 @@ pub(crate) fn plan(standing: &Standing, target: &Target<'_>, literal_rules: usiz
 pub(crate) fn removal(standing: &Standing, which: impl Fn(&CounterKey) -> bool) -> Plan {
     Plan::of(|family| {
         let commands = standing.table(family).map(|table| {
-            let removed = table.spots().filter(|spot| which(&spot.rule.key)).map(|spot| spot.line);
-            script::script(table, &Change { removed: removed.collect(), added: Vec::new() })
+            let removed = ours(table).filter(|(_, rule, _)| which(&rule.key)).map(|(at, ..)| at);
+            script::script(table, &Change { removed: removed.collect(), ..Change::default() })
         });
         Changes { commands: commands.unwrap_or_default(), blocked: None }
     })
@@ -88,22 +91,34 @@ pub(crate) fn removal(standing: &Standing, which: impl Fn(&CounterKey) -> bool) 
 /// Lets the counters of these keys begin at zero, where they stand.
 pub(crate) fn zero(standing: &Standing, which: impl Fn(&CounterKey) -> bool) -> Plan {
     Plan::of(|family| {
-        let spots = standing.table(family).into_iter().flat_map(Table::spots);
-        let mut spots: Vec<_> =
-            spots.filter(|spot| which(&spot.rule.key) && spot.tally != Tally::default()).collect();
-        spots.sort_unstable_by_key(|spot| std::cmp::Reverse(spot.line));
-        Changes { commands: spots.iter().flat_map(zeroing).collect(), blocked: None }
+        let counters = standing.table(family).into_iter().flat_map(ours);
+        let mut counters: Vec<_> = counters
+            .filter(|(_, rule, counter)| which(&rule.key) && rule.carried + *counter != Tally::default())
+            .collect();
+        counters.sort_unstable_by_key(|(at, ..)| std::cmp::Reverse(*at));
+        Changes {
+            commands: counters.iter().flat_map(|(at, rule, _)| zeroing(*at, rule)).collect(),
+            blocked: None,
+        }
     })
 }
 
 /// What a rule carries on cannot be set to zero: another takes its place.
-fn zeroing(spot: &Spot<'_>) -> Vec<String> {
-    let LineNumber { chain, number } = spot.line;
-    if spot.rule.carried == Tally::default() {
+fn zeroing(at: LineNumber<'_>, rule: &Rule) -> Vec<String> {
+    let LineNumber { chain, number } = at;
+    if rule.carried == Tally::default() {
         return vec![format!("-Z {chain} {number}")];
     }
-    let fresh = spot.rule.carrying(Tally::default());
-    vec![format!("-D {chain} {}", spot.rule.spec()), format!("[0:0] -I {chain} {number} {}", fresh.spec())]
+    let fresh = rule.carrying(Tally::default());
+    vec![format!("-D {chain} {}", rule.spec()), format!("[0:0] -I {chain} {number} {}", fresh.spec())]
+}
+
+/// Counters and their shadows.
+fn ours(table: &Table) -> impl Iterator<Item = (LineNumber<'_>, &Rule, Tally)> {
+    table.lines().filter_map(|(at, line)| match line {
+        Line::Counter(rule, counter) | Line::Shadow(rule, counter) => Some((at, rule, *counter)),
+        Line::Jump(_) | Line::Branch(_) | Line::Foreign(_) => None,
+    })
 }
 
 impl Plan {
@@ -154,7 +169,8 @@ fn preset(presets: Presets, rule: &Rule, tally: Tally) -> (Tally, Rule) {
 pub(crate) fn saved(standing: &Standing, family: Family, declare_chain: bool) -> String {
     let table = standing.table(family);
     let chains = table.into_iter().flat_map(|table| table.chains.keys());
-    let declared = chains.filter(|chain| declare_chain || *chain != DOCKER_USER);
+    // Declared anew, a chain loses its rules and its policy.
+    let declared = chains.filter(|chain| *chain != FORWARD && (declare_chain || *chain != DOCKER_USER));
     let mut text = String::from("*filter\n");
     text.extend(declared.map(|chain| format!(":{chain} - [0:0]\n")));
     text.extend(table.into_iter().flat_map(|table| script::again(table, declare_chain)));

@@ -15,6 +15,8 @@ use crate::source::rules::{CounterKey, Matched, Tally, family_of};
 
 /// `XT_MAX_COMMENT_LEN` less its NUL.
 const LONGEST_COMMENT: usize = 255;
+/// Last word of a shadow's comment.
+const SHADOW: &str = "-";
 const PROTOCOLS: [(u8, &str); 3] = [(TCP, "tcp"), (UDP, "udp"), (SCTP, "sctp")];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,12 @@ pub(super) struct Rule {
     since: Duration,
     /// What was counted before this rule's own counter began; not zero only where that could not be preset.
     pub(super) carried: Tally,
+    /// It stands beside a superseded counter and counts what that one has counted since.
+    pub(super) is_shadow: bool,
 }
+
+/// One counter among all: copies of a rule have the same.
+pub(super) type Identity = (CounterKey, IpAddr, Timestamp);
 
 impl Rule {
     pub(super) fn new(
@@ -39,13 +46,18 @@ impl Rule {
     ) -> Self {
         let since = Duration::from_secs(Duration::from_nanos(since.unix_ns()).as_secs());
         let safe = |it: char| if it.is_ascii_alphanumeric() || "_.-".contains(it) { it } else { '_' };
-        let mut rule = Self { key, name: String::new(), address, since, carried };
-        let room = LONGEST_COMMENT - rule.comment().len();
-        rule.name = name.chars().map(safe).take(room).collect();
-        if rule.name.is_empty() {
-            rule.name.push('_');
-        }
+        let mut rule = Self { key, name: String::new(), address, since, carried, is_shadow: false };
+        rule.name = name.chars().map(safe).collect();
+        rule.fit_name();
         rule
+    }
+
+    fn fit_name(&mut self) {
+        let room = LONGEST_COMMENT - (self.comment().len() - self.name.len());
+        self.name.truncate(room);
+        if self.name.is_empty() {
+            self.name.push('_');
+        }
     }
 
     /// The rule that these words specify, if they are exactly what dtraf writes.
@@ -66,20 +78,35 @@ impl Rule {
         let direction = Direction::ALL.into_iter().find(|it| direction_word(*it) == *direction)?;
         let container: ContainerId = id.parse().ok()?;
         let since = humantime::parse_rfc3339(since).ok()?.duration_since(UNIX_EPOCH).ok()?;
-        let carried = match carried {
-            [] => Tally::default(),
-            [carried] => tally(carried.strip_prefix('+')?)?,
+        let (carried, is_shadow) = match carried {
+            [] => (Tally::default(), false),
+            [word] if *word == SHADOW => (Tally::default(), true),
+            [carried] => (tally(carried.strip_prefix('+')?)?, false),
             _ => return None,
         };
         let key =
             CounterKey { container, family: family_of(address), direction, matched: matched_by(matched)? };
-        let rule = Self::new(key, name, address, Timestamp(since), carried);
+        let mut rule = Self::new(key, name, address, Timestamp(since), carried);
+        if is_shadow {
+            rule = rule.shadow();
+        }
         (rule.comment() == comment).then_some(rule)
     }
 
     /// The same rule, as it goes on from another count.
     pub(super) fn carrying(&self, carried: Tally) -> Self {
         Self::new(self.key, &self.name, self.address, self.since(), carried)
+    }
+
+    /// Returns the rule that counts beside this one from now on.
+    pub(super) fn shadow(&self) -> Self {
+        let mut shadow = Self { is_shadow: true, ..self.carrying(Tally::default()) };
+        shadow.fit_name();
+        shadow
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        (self.key, self.address, self.since())
     }
 
     pub(super) fn name(&self) -> &str {
@@ -131,6 +158,10 @@ impl Rule {
         if self.carried != Tally::default() {
             write!(comment, " +{}:{}", self.carried.packets, self.carried.bytes)
                 .expect("a String takes whatever is written");
+        }
+        if self.is_shadow {
+            comment.push(' ');
+            comment.push_str(SHADOW);
         }
         comment
     }
@@ -216,6 +247,9 @@ mod tests {
         }
         let carrying = Rule { carried: Tally { packets: 5, bytes: u64::MAX }, ..rule("web") };
         assert_eq!(parsed(&carrying.spec()), Some(carrying));
+        let shadow = rule("web").shadow();
+        assert!(shadow.spec().ends_with("20Z -\""), "{}", shadow.spec());
+        assert_eq!(parsed(&shadow.spec()), Some(shadow));
         assert_eq!(parsed(&rule("web").spec().replace("/32", "")), Some(rule("web")));
     }
 

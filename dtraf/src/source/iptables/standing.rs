@@ -5,9 +5,12 @@ use std::net::IpAddr;
 
 use dtraf_common::abi::Family;
 
-use super::chain::{DOCKER_USER, Line, RETIRED, is_ours, leaf};
-use super::rule::{Rule, tally};
+use super::chain::{DOCKER_USER, FORWARD, Foreign, Line, RETIRED, first_verdict, is_ours, leaf};
+use super::printed::{rule, target, whole_lines};
+use super::rule::{Identity, Rule};
+use super::verdict::{Chains, Effect, Printed, Verdict, Way};
 use crate::accounting::snapshot::Life;
+use crate::source::rules::set::Hiding;
 use crate::source::rules::{Counted, CounterKey, Tally};
 
 /// The filter tables of both families; none where there is no program for one.
@@ -23,7 +26,9 @@ pub(crate) struct Table {
     pub(super) family: Family,
     pub(super) docker_user: DockerUser,
     pub(super) presets: Presets,
-    /// Lines of `DOCKER-USER` and of dtraf's own chains, in their order, by chain.
+    /// How forwarded packets come to `DOCKER-USER`.
+    pub(super) way: Way,
+    /// Lines of `FORWARD`, of `DOCKER-USER` and of dtraf's own chains, in their order, by chain.
     pub(super) chains: BTreeMap<String, Vec<Line>>,
     /// Chains of dtraf's that somebody else's rule leads to.
     pub(super) held: BTreeSet<String>,
@@ -75,12 +80,18 @@ pub(super) struct LineNumber<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
-    /// In `DOCKER-USER`, as in the recipe.
+    /// In the entry chain, as in the recipe.
     Literal,
     /// In the chain of its address.
     Leaf,
+    /// Behind rules of others that may keep packets from it, or keep all.
+    Hidden,
+    /// Another one counts in its place. What it had counted until then is not certain yet: packets passed during the reading.
+    Unsettled,
+    /// Another one counts in its place, and what it had counted until then is certain.
+    Superseded,
     Retired,
-    /// In a chain of dtraf's where it cannot count.
+    /// In a chain where it cannot count.
     Stray,
 }
 
@@ -99,6 +110,25 @@ impl Standing {
             counted: spot.counted(),
         };
         self.tables().flat_map(Table::spots).map(listed).collect()
+    }
+
+    /// Lists other people's rules that may keep packets from counters.
+    pub(crate) fn hiding(&self) -> BTreeSet<Hiding> {
+        self.tables().flat_map(Table::hiding).collect()
+    }
+
+    /// Returns true while a superseded counter waits for a certain reading.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.tables().flat_map(Table::spots).any(|spot| spot.place == Place::Unsettled)
+    }
+
+    /// Lists rules that keep packets from `DOCKER-USER` as a whole, so that dtraf's stand in `FORWARD`.
+    pub(crate) fn before_docker_user(&self) -> Vec<Hiding> {
+        let of = |table: &Table| {
+            let verdict = table.before_docker_user().cloned();
+            verdict.map(|verdict| Hiding { family: table.family, verdict })
+        };
+        self.tables().filter_map(of).collect()
     }
 
     pub(crate) fn table(&self, family: Family) -> Option<&Table> {
@@ -120,33 +150,38 @@ impl Table {
             family,
             docker_user: DockerUser::Missing,
             presets,
+            way: Way::Closed,
             chains: BTreeMap::new(),
             held: BTreeSet::new(),
         };
         let mut leads = BTreeMap::<&str, Vec<String>>::new();
+        let mut printed = Chains::default();
         for line in whole_lines(save) {
             if let Some(chain) = line.strip_prefix(':').and_then(|line| line.split(' ').next()) {
                 table.declare(chain);
+                printed.rules.entry(chain).or_default();
             } else if let Some((counter, chain, spec)) = rule(line) {
                 let words =
                     shlex::split(spec).unwrap_or_else(|| spec.split(' ').map(str::to_owned).collect());
                 let target = target(&words).map(str::to_owned);
-                let theirs = match table.chains.get_mut(chain) {
-                    Some(lines) => {
-                        lines.push(Line::parse(chain, &words, family, counter));
-                        matches!(lines.last(), Some(Line::Foreign | Line::End))
-                    }
-                    None => true,
-                };
-                if theirs
+                let ours = table.chains.get_mut(chain).is_some_and(|lines| {
+                    let line = Line::parse(chain, &words, family, counter);
+                    let is_ours = line.is_some();
+                    let foreign = || Line::Foreign(Foreign { spec: spec.to_owned(), effect: Effect::Passes });
+                    lines.push(line.unwrap_or_else(foreign));
+                    is_ours
+                });
+                if !ours
                     && let Some(target) = &target
                     && is_ours(target)
                 {
                     table.held.insert(target.clone());
                 }
                 leads.entry(chain).or_default().extend(target);
+                printed.rules.entry(chain).or_default().push(Printed { words, spec });
             }
         }
+        table.judge(&printed);
         if table.docker_user != DockerUser::Missing && is_reached(&leads) {
             table.docker_user = DockerUser::Reached;
         }
@@ -157,9 +192,75 @@ impl Table {
         if chain == DOCKER_USER {
             self.docker_user = DockerUser::Unreached;
         }
-        if chain == DOCKER_USER || is_ours(chain) {
+        if [DOCKER_USER, FORWARD].contains(&chain) || is_ours(chain) {
             self.chains.entry(chain.to_owned()).or_default();
         }
+    }
+
+    /// Finds which of other people's rules hide packets from those behind them.
+    fn judge(&mut self, printed: &Chains<'_>) {
+        self.way = printed.way();
+        for (chain, lines) in &mut self.chains {
+            let rules = printed.rules.get(chain.as_str()).into_iter().flatten();
+            for (line, rule) in lines.iter_mut().zip(rules) {
+                if let Line::Foreign(foreign) = line {
+                    foreign.effect = printed.effect(&rule.words);
+                }
+            }
+        }
+    }
+
+    /// The chain at whose top dtraf's rules see every forwarded packet.
+    pub(super) fn entry(&self) -> &'static str {
+        match self.way {
+            Way::Open | Way::Closed => DOCKER_USER,
+            Way::Hidden(_) => FORWARD,
+        }
+    }
+
+    /// Returns the rule that keeps packets from `DOCKER-USER` as a whole.
+    fn before_docker_user(&self) -> Option<&Verdict> {
+        match &self.way {
+            Way::Hidden(verdict) => Some(verdict),
+            Way::Open | Way::Closed => None,
+        }
+    }
+
+    /// Lists other people's rules that may keep packets from counters.
+    pub(crate) fn hiding(&self) -> impl Iterator<Item = Hiding> {
+        let family = self.family;
+        self.verdicts().into_iter().map(move |verdict| Hiding { family, verdict })
+    }
+
+    /// Returns other people's rules that may keep packets from counters or from what leads to them.
+    fn verdicts(&self) -> BTreeSet<Verdict> {
+        let hidden: BTreeSet<LineNumber<'_>> =
+            self.spots().filter(|spot| spot.place == Place::Hidden).map(|spot| spot.line).collect();
+        let mut verdicts = BTreeSet::new();
+        for (chain, lines) in &self.chains {
+            let is_of_ours = |(number, line): &(usize, &Line)| match line {
+                Line::Counter(..) => hidden.contains(&LineNumber { chain, number: *number }),
+                Line::Jump(_) | Line::Branch(_) => true,
+                Line::Shadow(..) | Line::Foreign(_) => false,
+            };
+            let last = (1..).zip(lines).filter(is_of_ours).last().map(|(number, _)| number);
+            // A packet comes through several of dtraf's own chains: there a verdict hides wherever it stands.
+            let last = if is_ours(chain) && chain != RETIRED { Some(usize::MAX) } else { last };
+            let Some(last) = last else { continue };
+            let before = (1..).zip(lines).take_while(|(number, _)| *number < last);
+            let verdict = before.filter_map(|(number, line)| match line {
+                Line::Foreign(Foreign { spec, effect }) if *effect != Effect::Passes => {
+                    let spec = spec.replace('\n', " ");
+                    Some(Verdict { chain: chain.clone(), number, spec })
+                }
+                _ => None,
+            });
+            verdicts.extend(verdict);
+            if chain == DOCKER_USER {
+                verdicts.extend(self.before_docker_user().cloned());
+            }
+        }
+        verdicts
     }
 
     pub(crate) fn has_counters(&self) -> bool {
@@ -171,17 +272,36 @@ impl Table {
     }
 
     pub(super) fn spots(&self) -> impl Iterator<Item = Spot<'_>> {
-        self.chains.iter().flat_map(|(chain, lines)| {
-            let end = end(lines);
-            (1..).zip(lines).filter_map(move |(number, line)| match line {
-                Line::Counter(rule, counter) => {
-                    let line = LineNumber { chain, number };
-                    let place = place(chain, rule, number < end);
-                    Some(Spot { line, rule, tally: rule.carried + *counter, place })
-                }
-                Line::Jump(_) | Line::Branch(_) | Line::Foreign | Line::End => None,
+        self.chains.iter().flat_map(move |(chain, lines)| {
+            let shadows = shadows(lines);
+            let verdict = first_verdict(lines);
+            (1..).zip(lines).filter_map(move |(number, line)| {
+                let Line::Counter(rule, counter) = line else { return None };
+                let line = LineNumber { chain, number };
+                let tally = rule.carried + *counter;
+                let Some(shadow) = shadows.get(&rule.identity()) else {
+                    let place = self.place(line, rule, verdict);
+                    return Some(Spot { line, rule, tally, place });
+                };
+                let place = if shadow.is_certain { Place::Superseded } else { Place::Unsettled };
+                Some(Spot { line, rule, tally: tally.less(&shadow.most), place })
             })
         })
+    }
+
+    fn place(&self, line: LineNumber<'_>, rule: &Rule, verdict: usize) -> Place {
+        let LineNumber { chain, number } = line;
+        // While nothing leads to `DOCKER-USER`, what stands in FORWARD goes on.
+        let is_entry = chain == self.entry() || chain == FORWARD && self.way == Way::Closed;
+        let is_leaf = chain == leaf(rule.key.direction, rule.address);
+        match chain {
+            RETIRED => Place::Retired,
+            _ if is_entry && number < verdict => Place::Literal,
+            _ if is_leaf && number < verdict => Place::Leaf,
+            DOCKER_USER | FORWARD => Place::Hidden,
+            _ if is_leaf => Place::Hidden,
+            _ => Place::Stray,
+        }
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = (LineNumber<'_>, &Line)> {
@@ -194,8 +314,8 @@ impl Table {
 impl Spot<'_> {
     fn counted(&self) -> Counted {
         let life = match self.place {
-            Place::Literal | Place::Leaf => Life::Live,
-            Place::Retired | Place::Stray => Life::Retired,
+            Place::Literal | Place::Leaf | Place::Hidden => Life::Live,
+            Place::Unsettled | Place::Superseded | Place::Retired | Place::Stray => Life::Retired,
         };
         Counted {
             key: self.rule.key,
@@ -213,65 +333,34 @@ impl Spot<'_> {
     }
 }
 
-/// The first line that no packet comes to.
-pub(super) fn end(lines: &[Line]) -> usize {
-    lines.iter().position(|line| *line == Line::End).map_or(usize::MAX, |index| index + 1)
-}
+impl Place {
+    /// Returns true for counters that count packets of their address.
+    pub(super) fn counts(self) -> bool {
+        matches!(self, Self::Literal | Self::Leaf | Self::Hidden)
+    }
 
-fn place(chain: &str, rule: &Rule, is_passed: bool) -> Place {
-    match chain {
-        RETIRED => Place::Retired,
-        DOCKER_USER if is_passed => Place::Literal,
-        chain if is_passed && chain == leaf(rule.key.direction, rule.address) => Place::Leaf,
-        _ => Place::Stray,
+    /// Returns true where nothing is kept from it.
+    pub(super) fn is_first(self) -> bool {
+        matches!(self, Self::Literal | Self::Leaf)
     }
 }
 
-/// Lines, of which one goes on over a line break that somebody put into a comment: what follows is no rule.
-fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.find('\n')?;
-        let end = if is_open(&rest[..first]) { closed(rest) } else { None };
-        let (line, after) = rest.split_at(end.unwrap_or(first));
-        rest = &after[1..];
-        Some(line)
-    })
+/// Counts of the shadows of one counter. They stand before and behind it, so that they say the same unless a packet passed
+/// while they were read.
+struct Shadows {
+    most: Tally,
+    is_certain: bool,
 }
 
-/// Where the line ends on which the quotation of the first one ends.
-fn closed(text: &str) -> Option<usize> {
-    let mut end = 0;
-    let mut open = false;
-    let lines = text.split_inclusive('\n').map(|line| {
-        end += line.len();
-        open ^= is_open(line);
-        (!open).then_some(end - 1)
-    });
-    lines.flatten().next()
-}
-
-/// Whether a quotation has begun that does not end.
-fn is_open(line: &str) -> bool {
-    let mut is_escaped = false;
-    let quotes = line.chars().filter(|it| {
-        let counts = *it == '"' && !is_escaped;
-        is_escaped = *it == '\\' && !is_escaped;
-        counts
-    });
-    quotes.count() % 2 == 1
-}
-
-/// `[packets:bytes] -A CHAIN spec`
-fn rule(line: &str) -> Option<(Tally, &str, &str)> {
-    let (counter, rest) = line.strip_prefix('[')?.split_once("] -A ")?;
-    let (chain, spec) = rest.split_once(' ').unwrap_or((rest, ""));
-    Some((tally(counter)?, chain, spec))
-}
-
-fn target(words: &[String]) -> Option<&str> {
-    let option = words.iter().position(|word| word == "-j" || word == "-g")?;
-    words.get(option + 1).map(String::as_str)
+fn shadows(lines: &[Line]) -> BTreeMap<Identity, Shadows> {
+    let mut shadows = BTreeMap::<Identity, Shadows>::new();
+    for line in lines {
+        let Line::Shadow(rule, tally) = line else { continue };
+        let shadow = shadows.entry(rule.identity()).or_insert(Shadows { most: *tally, is_certain: true });
+        shadow.is_certain &= shadow.most == *tally;
+        shadow.most = shadow.most.most(tally);
+    }
+    shadows
 }
 
 /// Whether a packet that is forwarded can come to `DOCKER-USER`.

@@ -1,5 +1,6 @@
 //! Plans, carried out on a model of a filter table; and what the real programs print.
 
+mod hidden;
 mod laws;
 mod model;
 

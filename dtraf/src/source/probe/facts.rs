@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use dtraf_common::abi::Family;
 
 use crate::docker::{Engine, Setup};
+use crate::source::rules::set::Hiding;
 
 /// Everything that decides what can count here, and what it would see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub(crate) struct Tables {
     /// Such as `/usr/sbin/iptables-nft`; with `-save` and `-restore` behind it, its companions.
     pub(crate) program: PathBuf,
     pub(crate) docker_user: DockerUser,
+    /// Other people's rules that may keep packets from dtraf's.
+    pub(crate) hiding: Vec<Hiding>,
 }
 
 /// The chain `DOCKER-USER`.
@@ -169,6 +172,8 @@ pub(crate) struct Nft {
     pub(crate) version: Option<NftVersion>,
     /// Whether the kernel tells its tables.
     pub(crate) tables: Result<(), Said>,
+    /// There is one: what it forwards passes no rule.
+    pub(crate) flow_tables: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

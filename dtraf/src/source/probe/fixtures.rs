@@ -38,6 +38,7 @@ pub(crate) fn debian() -> Facts {
             program: PathBuf::from("/usr/sbin/nft"),
             version: Some(NftVersion(1, 0, 6)),
             tables: Ok(()),
+            flow_tables: false,
         }),
         security: Security { apparmor: Some("unconfined".to_owned()), ..Security::default() },
     }
@@ -87,8 +88,12 @@ pub(crate) fn iptables(name: &str, docker_user: DockerUser) -> Iptables {
     let program = |variant: Variant| PathBuf::from(format!("/usr/sbin/{name}-{variant}"));
     Iptables {
         usual: Some(Variant::Nft),
-        nft: Some(Tables { program: program(Variant::Nft), docker_user }),
-        legacy: Some(Tables { program: program(Variant::Legacy), docker_user: DockerUser::Absent }),
+        nft: Some(Tables { program: program(Variant::Nft), docker_user, hiding: Vec::new() }),
+        legacy: Some(Tables {
+            program: program(Variant::Legacy),
+            docker_user: DockerUser::Absent,
+            hiding: Vec::new(),
+        }),
     }
 }
 

@@ -8,8 +8,8 @@ use dtraf_common::abi::Family;
 
 use super::program::{Programs, output};
 use super::{BridgeFilter, DockerUser, Iptables, Said, Tables, Variant, value_in};
-
-const CHAIN: &str = "DOCKER-USER";
+use crate::source::iptables::standing::{self, Presets, Table};
+use crate::source::rules::set::Hiding;
 
 pub(super) fn look(programs: &Programs, family: Family) -> Iptables {
     let name = command(family);
@@ -21,9 +21,14 @@ pub(super) fn look(programs: &Programs, family: Family) -> Iptables {
     };
     Iptables {
         usual,
-        nft: program(Variant::Nft).map(|program| Tables { docker_user: docker_user(&program), program }),
-        legacy: program(Variant::Legacy)
-            .map(|program| Tables { docker_user: legacy_docker_user(&program, family), program }),
+        nft: program(Variant::Nft).map(|program| {
+            let (docker_user, hiding) = docker_user(&program, family);
+            Tables { program, docker_user, hiding }
+        }),
+        legacy: program(Variant::Legacy).map(|program| {
+            let (docker_user, hiding) = legacy_docker_user(&program, family);
+            Tables { program, docker_user, hiding }
+        }),
     }
 }
 
@@ -42,49 +47,45 @@ fn variant_of(program: &Path) -> Variant {
 }
 
 /// Asks the program only when the legacy table is there: it would make one by looking for it.
-fn legacy_docker_user(program: &Path, family: Family) -> DockerUser {
+fn legacy_docker_user(program: &Path, family: Family) -> (DockerUser, Vec<Hiding>) {
     let list = match family {
         Family::V4 => "/proc/net/ip_tables_names",
         Family::V6 => "/proc/net/ip6_tables_names",
     };
-    match fs::read_to_string(list) {
-        Ok(names) if names.lines().any(|name| name == "filter") => docker_user(program),
+    let state = match fs::read_to_string(list) {
+        Ok(names) if names.lines().any(|name| name == "filter") => return docker_user(program, family),
         Ok(_) => DockerUser::Absent,
         // The kernel has no legacy tables, or has not loaded them.
         Err(error) if error.kind() == ErrorKind::NotFound => DockerUser::Absent,
         Err(error) => DockerUser::Unreadable(Said(format!("{list}: {error}"))),
-    }
+    };
+    (state, Vec::new())
 }
 
-fn docker_user(program: &Path) -> DockerUser {
+fn docker_user(program: &Path, family: Family) -> (DockerUser, Vec<Hiding>) {
     let mut save = program.as_os_str().to_owned();
     save.push("-save");
-    match output(&PathBuf::from(save), &["-t", "filter"]) {
-        Ok(saved) => read(&saved),
-        Err(said) => DockerUser::Unreadable(said),
+    match output(&PathBuf::from(save), &["-c", "-t", "filter"]) {
+        Ok(saved) => read(&saved, family),
+        Err(said) => (DockerUser::Unreadable(said), Vec::new()),
     }
 }
 
-/// Reads the output of `iptables-save -t filter`.
-fn read(saved: &str) -> DockerUser {
-    let is_jump = |line: &&str| {
-        let mut words = line.split_ascii_whitespace();
-        words.by_ref().take(2).eq(["-A", "FORWARD"]) && words.eq(["-j", CHAIN])
-    };
-    let is_chain =
-        |line: &str| line.strip_prefix(':').and_then(|chain| chain.split(' ').next()) == Some(CHAIN);
+/// Reads the output of `iptables-save -c -t filter`, and which rules of others stand before dtraf's.
+fn read(saved: &str, family: Family) -> (DockerUser, Vec<Hiding>) {
     // Some other program has put something into the table that iptables cannot show; then it shows nothing.
     let incompatible = |line: &&str| line.contains("is incompatible, use 'nft' tool");
     if let Some(line) = saved.lines().find(incompatible) {
-        return DockerUser::Unreadable(Said(line.trim_start_matches(['#', ' ']).to_owned()));
+        let said = Said(line.trim_start_matches(['#', ' ']).to_owned());
+        return (DockerUser::Unreadable(said), Vec::new());
     }
-    if !saved.lines().any(is_chain) {
-        DockerUser::Absent
-    } else if saved.lines().any(|line| is_jump(&line)) {
-        DockerUser::Reached
-    } else {
-        DockerUser::Unreached
-    }
+    let table = Table::parse(saved, family, Presets::Kept);
+    let state = match table.docker_user() {
+        standing::DockerUser::Missing => DockerUser::Absent,
+        standing::DockerUser::Unreached => DockerUser::Unreached,
+        standing::DockerUser::Reached => DockerUser::Reached,
+    };
+    (state, table.hiding().collect())
 }
 
 pub(super) fn bridge_filter(family: Family) -> BridgeFilter {
@@ -107,31 +108,31 @@ mod tests {
 :OUTPUT ACCEPT [0:0]
 :DOCKER - [0:0]
 :DOCKER-USER - [0:0]
--A FORWARD -j DOCKER-USER
--A FORWARD -o docker0 -j DOCKER
--A DOCKER-USER -j RETURN
+[0:0] -A FORWARD -j DOCKER-USER
+[0:0] -A FORWARD -o docker0 -j DOCKER
+[0:0] -A DOCKER-USER -j RETURN
 COMMIT
 ";
 
     #[test]
-    fn the_chain_counts_where_all_that_is_forwarded_goes_there() {
+    fn the_chain_counts_where_what_is_forwarded_goes_there() {
         let cases = [
             ("as Docker makes it", REACHED.to_owned(), DockerUser::Reached),
             (
                 "after a flush of FORWARD",
-                REACHED.replace("-A FORWARD -j DOCKER-USER\n", ""),
+                REACHED.replace("[0:0] -A FORWARD -j DOCKER-USER\n", ""),
                 DockerUser::Unreached,
             ),
             (
-                "a jump for some only",
+                "a jump for some only, where rules stand in FORWARD",
                 REACHED.replace("FORWARD -j DOCKER-USER", "FORWARD -i eth0 -j DOCKER-USER"),
-                DockerUser::Unreached,
+                DockerUser::Reached,
             ),
             ("another chain", REACHED.replace("DOCKER-USER", "DOCKER-USERS"), DockerUser::Absent),
             ("no table", String::new(), DockerUser::Absent),
         ];
         for (case, saved, expected) in cases {
-            assert_eq!(read(&saved), expected, "{case}");
+            assert_eq!(read(&saved, Family::V4), (expected, Vec::new()), "{case}");
         }
     }
 
@@ -139,6 +140,6 @@ COMMIT
     fn a_table_that_iptables_cannot_show_is_not_an_empty_one() {
         let saved = "# Table `filter' is incompatible, use 'nft' tool.\n";
         let said = Said("Table `filter' is incompatible, use 'nft' tool.".to_owned());
-        assert_eq!(read(saved), DockerUser::Unreadable(said));
+        assert_eq!(read(saved, Family::V4), (DockerUser::Unreadable(said), Vec::new()));
     }
 }

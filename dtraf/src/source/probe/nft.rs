@@ -8,8 +8,13 @@ pub(super) fn look(programs: &Programs) -> Option<Nft> {
     Some(Nft {
         version: output(&program, &["--version"]).ok().and_then(|text| version(&text)),
         tables: output(&program, &["list", "tables"]).map(drop),
+        flow_tables: output(&program, &["list", "flowtables"]).is_ok_and(|text| has_flow_table(&text)),
         program,
     })
+}
+
+fn has_flow_table(text: &str) -> bool {
+    text.lines().any(|line| line.trim_start().starts_with("flowtable "))
 }
 
 /// Of `nftables v1.0.6 (Lester Gooch #5)`, or `v0.9`.
@@ -24,6 +29,14 @@ fn version(text: &str) -> Option<NftVersion> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flow_table_is_found_among_tables_that_have_none() {
+        assert!(!has_flow_table(""));
+        assert!(!has_flow_table("table ip nat {\n}\ntable ip flowtable {\n}\n"));
+        let one = "table inet fast {\n\tflowtable ft {\n\t\thook ingress priority filter\n\t\tdevices = { eth0 }\n\t}\n}\n";
+        assert!(has_flow_table(one));
+    }
 
     #[test]
     fn the_version_is_found_in_what_the_program_says() {

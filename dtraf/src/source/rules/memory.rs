@@ -75,6 +75,11 @@ impl Memory {
         missing.into_values().collect()
     }
 
+    /// Time of the last reading.
+    pub(crate) fn read_at(&self) -> Option<Timestamp> {
+        self.read_at
+    }
+
     /// The last reading.
     pub(crate) fn counted(&self) -> &[Counted] {
         &self.counted
@@ -245,11 +250,22 @@ fn ports(amounts: &BTreeMap<CounterKey, Tally>) -> BTreeMap<CounterKey, Tally> {
     ports
 }
 
-/// One that stands twice has counted every packet twice: the one that has counted longer counts.
+/// Keeps the one that has counted most of copies, and of counters that count at the same address at the same time: each
+/// has counted every packet.
 fn once(counted: Vec<Counted>) -> Vec<Counted> {
-    let mut places = BTreeMap::<_, Counted>::new();
+    let copies = most_of_each(counted, place);
+    let (live, retired): (Vec<_>, Vec<_>) =
+        copies.into_iter().partition(|counter| counter.life == Life::Live);
+    let mut counted = most_of_each(live, |counter| (counter.key, counter.address));
+    counted.extend(retired);
+    counted.sort_by_key(place);
+    counted
+}
+
+fn most_of_each<K: Ord>(counted: Vec<Counted>, key: impl Fn(&Counted) -> K) -> Vec<Counted> {
+    let mut most = BTreeMap::<K, Counted>::new();
     for counter in counted {
-        match places.entry(place(&counter)) {
+        match most.entry(key(&counter)) {
             Entry::Vacant(place) => drop(place.insert(counter)),
             Entry::Occupied(mut place) if place.get().tally.bytes < counter.tally.bytes => {
                 place.insert(counter);
@@ -257,12 +273,12 @@ fn once(counted: Vec<Counted>) -> Vec<Counted> {
             Entry::Occupied(_) => {}
         }
     }
-    places.into_values().collect()
+    most.into_values().collect()
 }
 
-/// Retired or not, a counter for an address stands once.
-fn place(counter: &Counted) -> (CounterKey, IpAddr) {
-    (counter.key, counter.address)
+/// Retired or not, a counter for an address stands once. One that takes over from another begins later.
+fn place(counter: &Counted) -> (CounterKey, IpAddr, Timestamp) {
+    (counter.key, counter.address, counter.since)
 }
 
 #[cfg(test)]

@@ -42,7 +42,14 @@ fn reading(
 ) -> MeterReading {
     let keys = counters.iter().map(|counter| counter.key).collect();
     let (scopes, buckets, ports) = figures(&keys, amounts);
-    MeterReading { meter: meter(id, counters, hook, now), scopes, buckets, ports, origins: None }
+    MeterReading {
+        meter: meter(id, counters, hook, now),
+        scopes,
+        buckets,
+        ports,
+        flooded: BTreeMap::new(),
+        origins: None,
+    }
 }
 
 /// What was booked of each container when its counters had counted so much.

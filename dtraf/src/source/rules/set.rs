@@ -11,6 +11,7 @@ use crate::accounting::snapshot::HookKind;
 use crate::source::iptables::error::IptablesError;
 use crate::source::iptables::plan::Blocked;
 use crate::source::iptables::standing::DockerUser;
+use crate::source::iptables::verdict::Verdict;
 use crate::source::iptables::{self, Iptables};
 use crate::source::nft::{self, Nft, NftError};
 
@@ -51,6 +52,13 @@ enum ObstacleKind {
     NoChain,
     /// No iptables for the family in whose tables Docker works.
     NoProgram,
+}
+
+/// A rule of somebody else's that may keep packets from dtraf's rules.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hiding {
+    pub(crate) family: Family,
+    pub(crate) verdict: Verdict,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +130,15 @@ impl Standing {
         }
     }
 
+    /// Lists other people's rules that may keep packets from those that count.
+    pub(crate) fn hiding(&self) -> BTreeSet<Hiding> {
+        match self {
+            Self::Iptables(standing) => standing.hiding(),
+            // A verdict in another table's chain is no end here, unless it drops the packet for good.
+            Self::Nft(_) => BTreeSet::new(),
+        }
+    }
+
     /// Whether there is anything of dtraf's.
     pub(crate) fn is_empty(&self) -> bool {
         self.counted().is_empty()
@@ -176,6 +193,17 @@ impl fmt::Display for Obstacle {
             ObstacleKind::NoChain => write!(f, "{program}: there is no chain DOCKER-USER"),
             ObstacleKind::NoProgram => write!(f, "{program}: none has a chain DOCKER-USER"),
         }
+    }
+}
+
+impl fmt::Display for Hiding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = match self.family {
+            Family::V4 => "iptables",
+            Family::V6 => "ip6tables",
+        };
+        let Verdict { chain, number, spec } = &self.verdict;
+        write!(f, "{program}: {chain} {number} (`{spec}`)")
     }
 }
 

@@ -6,10 +6,12 @@ use dtraf_common::abi::Family;
 use super::*;
 use crate::accounting::blind::BlindSpot;
 use crate::docker::Setup;
+use crate::source::iptables::verdict::Verdict;
 use crate::source::probe::fixtures::{debian, docker, iptables, unprivileged, without_docker_user};
 use crate::source::probe::{
     Bpffs, BridgeFilter, DockerFacts, Iptables, Kernel, Nft, PerFamily, Said, Tables, Variant,
 };
+use crate::source::rules::set::Hiding;
 
 fn on_kernel(facts: Facts, release: &str, version: (u32, u32)) -> Facts {
     Facts { kernel: Kernel { release: release.to_owned(), version: Some(version) }, ..facts }
@@ -44,7 +46,7 @@ fn with_nftables(facts: Facts) -> Facts {
 fn legacy(facts: Facts) -> Facts {
     let nft = iptables("iptables", DockerUser::Absent).nft;
     let program = PathBuf::from("/usr/sbin/iptables-legacy");
-    let legacy = Some(Tables { program, docker_user: DockerUser::Reached });
+    let legacy = Some(Tables { program, docker_user: DockerUser::Reached, hiding: Vec::new() });
     let v4 = Iptables { usual: Some(Variant::Legacy), nft, legacy };
     Facts { iptables: PerFamily { v4, ..facts.iptables }, ..facts }
 }
@@ -218,7 +220,7 @@ fn the_nft_table_takes_a_program_that_is_new_enough_and_a_kernel_that_answers() 
 
 #[test]
 fn what_is_not_seen_depends_on_the_host() {
-    use BlindSpot::{ClientPorts, Earlier, HostTraffic, Ipv6, NonIp, SameBridge, Scopes, Wire};
+    use BlindSpot::{ClientPorts, Earlier, ForgedSource, HostTraffic, Ipv6, NonIp, SameBridge, Scopes, Wire};
     let seen = |v6: DockerUser, filter: PerFamily<BridgeFilter>| {
         let iptables = PerFamily { v6: iptables("ip6tables", v6), ..debian().iptables };
         Facts { iptables, bridge_filter: filter, ..debian() }
@@ -226,7 +228,8 @@ fn what_is_not_seen_depends_on_the_host() {
     let both = |filter| PerFamily { v4: filter, v6: filter };
     let (v4, v6) = (SameBridge(Family::V4), SameBridge(Family::V6));
     let always = |some: &[BlindSpot]| -> BTreeSet<BlindSpot> {
-        some.iter().copied().chain([Wire, Scopes, ClientPorts, HostTraffic, NonIp, Earlier]).collect()
+        let everywhere = [Wire, Scopes, ClientPorts, HostTraffic, NonIp, Earlier, ForgedSource];
+        some.iter().copied().chain(everywhere).collect()
     };
     let (on, off, none) = (BridgeFilter::On, BridgeFilter::Off, BridgeFilter::NotLoaded);
     let cases = [
@@ -249,5 +252,24 @@ fn what_is_not_seen_depends_on_the_host() {
         assert_eq!(spots(Rules), by_rules, "{case}");
         assert_eq!(spots(Table), by_table, "{case}");
         assert_eq!(spots(Ebpf), BTreeSet::new(), "{case}");
+    }
+}
+
+#[test]
+fn a_rule_before_dtrafs_is_a_blind_spot_of_iptables_alone() {
+    let mut facts = debian();
+    let verdict = Verdict { chain: "DOCKER-USER".to_owned(), number: 1, spec: "-j ACCEPT".to_owned() };
+    let tables = facts.iptables.v4.nft.as_mut().expect("the fixture has it");
+    tables.hiding.push(Hiding { family: Family::V4, verdict });
+    assert!(blind_spots(Rules, &facts).contains(&BlindSpot::Hidden));
+    assert!(!blind_spots(Table, &facts).contains(&BlindSpot::Hidden));
+}
+
+#[test]
+fn a_flow_table_is_a_blind_spot_of_all_rules() {
+    let mut facts = debian();
+    facts.nft.as_mut().expect("the fixture has it").flow_tables = true;
+    for (backend, is_blind) in [(Ebpf, false), (Rules, true), (Table, true)] {
+        assert_eq!(blind_spots(backend, &facts).contains(&BlindSpot::Offloaded), is_blind, "{backend}");
     }
 }

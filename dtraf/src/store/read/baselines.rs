@@ -6,12 +6,11 @@ use rusqlite::params;
 
 use super::{AccountRow, Archive, json_array, moment};
 use crate::accounting::amount::{Amount, PerDirection};
-use crate::accounting::history::key::Part;
 use crate::accounting::history::register::{Baseline, SinceReset};
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
 use crate::store::StoreError;
-use crate::store::amounts::{Columns, list, read, summed};
+use crate::store::amounts::{list, read};
 
 /// Accounts that are asked for.
 const CHOSEN: &str = "(?1 IS NULL OR account IN (SELECT value FROM json_each(?1)))";
@@ -20,24 +19,31 @@ impl Archive {
     /// All resets of these accounts, the first one first.
     pub(crate) fn baselines(&self, accounts: Option<&[AccountRow]>) -> Result<Vec<Baseline>, StoreError> {
         let accounts = accounts.map(json_array);
-        let text = |sums: &str| {
-            format!(
-                "SELECT baseline.name, made_ns, at_ns, account.name, {sums} FROM baseline JOIN account ON account.id = account JOIN \
-                 baseline_amount ON baseline = baseline.id WHERE {CHOSEN} GROUP BY baseline.id ORDER BY baseline.id"
-            )
-        };
-        let rows = summed(&self.connection, text, params![accounts], |row, adding| {
-            let times = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
-            Ok((row.get(0)?, times, row.get(3)?, adding.read(row, 4)?))
-        });
-        let baseline = |(name, (made, at), account, columns): (_, _, _, PerDirection<Columns>)| Baseline {
-            name,
-            account,
-            made_at: moment(made),
-            written_at: moment(at),
-            amounts: columns.shown(),
-        };
-        Ok(rows.map_err(|source| self.failed(source))?.into_iter().map(baseline).collect())
+        let text = format!(
+            "SELECT baseline.id, baseline.name, made_ns, at_ns, account.name, {} FROM baseline JOIN account ON account.id = account \
+             JOIN baseline_amount ON baseline = baseline.id WHERE {CHOSEN} ORDER BY baseline.id",
+            list(str::to_owned),
+        );
+        let rows = self.rows(&text, params![accounts], |row| {
+            let baseline = Baseline {
+                name: row.get(1)?,
+                made_at: moment(row.get(2)?),
+                written_at: moment(row.get(3)?),
+                account: row.get(4)?,
+                amounts: PerDirection::default(),
+            };
+            Ok((row.get::<_, i64>(0)?, baseline, read(row, 5)?))
+        })?;
+        let mut baselines = Vec::<(i64, Baseline)>::new();
+        for (id, baseline, columns) in rows {
+            if baselines.last().is_none_or(|(last, _)| *last != id) {
+                baselines.push((id, baseline));
+            }
+            if let Some((_, sum)) = baselines.last_mut() {
+                sum.amounts += columns.shown();
+            }
+        }
+        Ok(baselines.into_iter().map(|(_, baseline)| baseline).collect())
     }
 
     /// What each of these accounts has counted since its last reset: its total less what it had then. Who was never reset has
@@ -46,13 +52,21 @@ impl Archive {
         let accounts = accounts.map(json_array);
         let totals = self.holders_totals()?;
         let marks = self.last_marks()?;
+        let begins: BTreeMap<i64, i64> = self
+            .rows("SELECT holder, min(since_ns) FROM meter GROUP BY holder", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .into_iter()
+            .collect();
         let text = format!(
-            "SELECT account.name, account.since_ns, holder.id, (SELECT min(since_ns) FROM meter WHERE meter.holder = holder.id) \
-             FROM account JOIN holder ON holder.account = account.id WHERE {CHOSEN}"
+            "SELECT account.name, account.since_ns, holder.id, first_ns FROM account JOIN holder ON holder.account = \
+             account.id WHERE {CHOSEN}"
         );
         let rows = self.rows(&text, params![accounts], |row| {
-            let first = row.get::<_, Option<i64>>(3)?.map(moment);
-            Ok((row.get::<_, String>(0)?, moment(row.get(1)?), row.get::<_, i64>(2)?, first))
+            let holder = row.get::<_, i64>(2)?;
+            let first =
+                [row.get::<_, Option<i64>>(3)?, begins.get(&holder).copied()].into_iter().flatten().min();
+            Ok((row.get::<_, String>(0)?, moment(row.get(1)?), holder, first.map(moment)))
         })?;
         let mut sums = BTreeMap::<String, (SinceReset, Option<Timestamp>)>::new();
         for (account, begun, holder, first) in rows {
@@ -78,21 +92,22 @@ impl Archive {
     }
 
     fn holders_totals(&self) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
-        let text = |sums: &str| {
-            format!("SELECT holder, {sums} FROM traffic WHERE tier = ?1 AND part = ?2 GROUP BY holder")
-        };
-        let parameters = params![Tier::Month.number(), Part::Scopes.number()];
-        let rows = summed(&self.connection, text, parameters, |row, adding| {
-            Ok((row.get(0)?, adding.read(row, 1)?.shown()))
-        });
-        Ok(rows.map_err(|source| self.failed(source))?.into_iter().collect())
+        let text =
+            format!("SELECT start, holder, {} FROM holder_traffic WHERE tier = ?1", list(str::to_owned));
+        let mut totals = BTreeMap::<i64, PerDirection<Amount>>::new();
+        for ((_, holder), amounts) in
+            self.added_up(&text, [Tier::Month.number()], 2, |row| row.get::<_, i64>(1))?
+        {
+            *totals.entry(holder).or_default() += amounts;
+        }
+        Ok(totals)
     }
 
     /// The last baseline that each holder is in: up to when, and what it had.
     fn last_marks(&self) -> Result<BTreeMap<i64, (Timestamp, PerDirection<Amount>)>, StoreError> {
+        // In the order of the table, so that the last one of each holder stays.
         let text = format!(
-            "SELECT holder, at_ns, {} FROM baseline_amount AS mark JOIN baseline ON baseline.id = baseline WHERE baseline = \
-             (SELECT max(baseline) FROM baseline_amount AS other WHERE other.holder = mark.holder)",
+            "SELECT holder, at_ns, {} FROM baseline_amount JOIN baseline ON baseline.id = baseline ORDER BY holder, baseline",
             list(str::to_owned)
         );
         let rows = self.rows(&text, [], |row| Ok((row.get(0)?, moment(row.get(1)?), read(row, 2)?)))?;

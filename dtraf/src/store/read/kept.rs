@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
-
-use super::{Archive, Selection};
+use super::Archive;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::declared::Declared;
 use crate::accounting::history::key::Part;
@@ -14,7 +12,6 @@ use crate::accounting::kept::{Kept, KeptAccount};
 use crate::accounting::statement::period::{CycleDay, Range, cycle, time};
 use crate::accounting::statement::plan::Series;
 use crate::store::StoreError;
-use crate::store::amounts::summed;
 
 impl Archive {
     /// Today and in the cycle that is under way, each account with all of its containers.
@@ -59,23 +56,15 @@ impl Archive {
         if !plan.is_whole() {
             return Ok(None);
         }
-        let text = |sums: &str| {
-            format!(
-                "SELECT account, {sums} FROM traffic JOIN holder ON holder.id = traffic.holder WHERE tier = ?1 AND part = ?2 AND start \
-                 >= ?3 AND start < ?4 AND account IS NOT NULL GROUP BY account"
-            )
-        };
-        let rows = Archive::pieces(&plan, None, |Selection { tier, range, .. }| {
-            let parameters = params![tier.number(), Part::Scopes.number(), range.from, range.to];
-            let rows = summed(&self.connection, text, parameters, |row, adding| {
-                Ok((row.get::<_, i64>(0)?, adding.read(row, 1)?.shown()))
-            });
-            rows.map_err(|source| self.failed(source))
+        let rows = Archive::pieces(&plan, None, |selection| {
+            Ok(self.books_of_holders(selection)?.into_iter().collect())
         })?;
-        let mut sums = BTreeMap::new();
-        for (account, amounts) in rows {
-            *sums.entry(account).or_default() += amounts;
+        let mut accounts = BTreeMap::<i64, PerDirection<Amount>>::new();
+        for (holder, amounts) in rows {
+            if let Some((account, _)) = self.holder(holder)?.account {
+                *accounts.entry(account).or_default() += amounts;
+            }
         }
-        Ok(Some(sums))
+        Ok(Some(accounts))
     }
 }

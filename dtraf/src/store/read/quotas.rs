@@ -29,7 +29,8 @@ pub(crate) type Crossing = (String, i64, u32);
 impl Archive {
     /// Somebody has a quota.
     pub(crate) fn has_quotas(&self) -> Result<bool, StoreError> {
-        let text = "SELECT EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM attribute WHERE kind = ?)";
+        let text = "SELECT EXISTS (SELECT 1 FROM quota) OR EXISTS (SELECT 1 FROM attribute WHERE kind = ? AND kind NOT IN ('name', \
+                    'image', 'project', 'address'))";
         let found = self.rows(text, [TermLabel::Quota.name()], |row| row.get(0))?;
         Ok(found.first().copied().unwrap_or_default())
     }
@@ -71,7 +72,7 @@ impl Archive {
             let cycle = quota.cycle(now, zones)?;
             let sums = match cycles.entry((cycle.from, cycle.to)) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.by_account(cycle)?),
+                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.billed(cycle)?),
             };
             let used = sums
                 .as_ref()
@@ -109,14 +110,14 @@ impl Archive {
     }
 
     /// `None` where the cycle is not wholly kept.
-    fn by_account(&self, cycle: Range) -> Result<Option<AccountSums>, StoreError> {
+    fn billed(&self, cycle: Range) -> Result<Option<AccountSums>, StoreError> {
         let plan = self.plan(&[cycle.from, cycle.to], &[Series::Traffic(Part::Scopes)])?;
         if !plan.is_whole() {
             return Ok(None);
         }
         let mut sums = BTreeMap::<String, Vec<_>>::new();
-        for sum in Archive::pieces(&plan, None, |selection| self.by_holder_and_scope(selection))? {
-            if let HolderName::Container { account, .. } = &sum.of.0 {
+        for sum in Archive::pieces(&plan, None, |selection| self.by_account_and_scope(selection))? {
+            if let HolderName::Account { account } = &sum.of.0 {
                 sums.entry(account.clone()).or_default().push(sum);
             }
         }

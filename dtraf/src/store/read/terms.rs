@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
-
 use super::{Archive, moment};
 use crate::accounting::bill::declared::{AccountTerms, Declared};
 use crate::accounting::bill::label::{SeenLabel, TermLabel};
@@ -47,30 +45,64 @@ impl Archive {
     /// What containers say that are there, and what those said last that are not; but not what one said that was made anew
     /// under the same name, and for the same account.
     fn labels(&self) -> Result<Vec<SeenLabel>, StoreError> {
-        let name = "(SELECT value FROM attribute AS name WHERE name.holder = holder.id AND name.kind = 'name' ORDER BY \
-                    name.until_ns IS NULL DESC, name.since_ns DESC LIMIT 1)";
-        let text = format!(
-            "SELECT account.name, container, {name} AS called, said.value, max(said.since_ns), CASE WHEN count(*) = \
-             count(said.until_ns) THEN (SELECT max(until_ns) FROM attribute AS gone WHERE gone.holder = holder.id AND gone.kind = \
-             ?1) END AS until FROM attribute AS said JOIN holder ON holder.id = said.holder JOIN account ON account.id = account WHERE \
-             said.kind = ?1 AND container IS NOT NULL GROUP BY holder.id HAVING until IS NULL OR NOT EXISTS (SELECT 1 FROM attribute AS \
-             other JOIN holder AS heir ON heir.id = other.holder WHERE other.kind = 'name' AND other.value = called AND \
-             heir.account = holder.account AND heir.id > holder.id)"
-        );
+        let text = "SELECT holder, value, network, since_ns, until_ns FROM attribute WHERE kind = ? AND kind NOT IN ('name', 'image', \
+                    'project', 'address') ORDER BY holder, since_ns";
         let mut seen = Vec::new();
         for label in TermLabel::ALL {
-            seen.extend(self.rows(&text, params![label.name()], |row| {
-                Ok(SeenLabel {
-                    account: row.get(0)?,
-                    id: ContainerId::from_bytes(row.get(1)?),
-                    container: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                    label,
-                    value: row.get(3)?,
-                    since: moment(row.get(4)?),
-                    until: row.get::<_, Option<i64>>(5)?.map(moment),
+            let rows: Vec<LabelRow> = self.rows(text, [label.name()], |row| {
+                Ok(LabelRow {
+                    holder: row.get(0)?,
+                    value: row.get(1)?,
+                    container: row.get(2)?,
+                    since: row.get(3)?,
+                    until: row.get(4)?,
                 })
-            })?);
+            })?;
+            for rows in rows.chunk_by(|one, other| one.holder == other.holder) {
+                self.said(label, rows, &mut seen)?;
+            }
         }
         Ok(seen)
     }
+
+    /// What one holder says. Each of former containers says what it said last.
+    fn said(&self, label: TermLabel, rows: &[LabelRow], seen: &mut Vec<SeenLabel>) -> Result<(), StoreError> {
+        let Some(last) = rows.last() else { return Ok(()) };
+        let holder = self.holder(last.holder)?;
+        let Some((account, account_name)) = holder.account else { return Ok(()) };
+        let is_there = rows.iter().any(|row| row.until.is_none());
+        let until = rows.iter().filter_map(|row| row.until).max().filter(|_| !is_there);
+        let said: Vec<(ContainerId, String, &LabelRow, Option<i64>)> = if let Some(id) = holder.container {
+            let name = self.latest(last.holder, "name")?.unwrap_or_default();
+            vec![(id, name, last, until)]
+        } else {
+            let id = ContainerId::from_bytes([0; 32]);
+            rows.iter().map(|row| (id, row.container.clone(), row, row.until)).collect()
+        };
+        for (id, container, row, until) in said {
+            if until.is_some() && self.was_made_anew(row.holder, account, &container)? {
+                continue;
+            }
+            seen.push(SeenLabel {
+                account: account_name.clone(),
+                id,
+                container,
+                label,
+                value: row.value.clone(),
+                since: moment(row.since),
+                until: until.map(moment),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A label as an attribute of a holder.
+struct LabelRow {
+    holder: i64,
+    value: String,
+    /// Name of a former container.
+    container: String,
+    since: i64,
+    until: Option<i64>,
 }

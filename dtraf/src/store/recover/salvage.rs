@@ -6,7 +6,7 @@ use std::fmt;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params_from_iter};
 
-use super::super::open::{known_layout, layout};
+use super::super::open::{FILL_LAYOUT_4, known_layout, layout};
 use super::super::zones::note_all_dropped;
 use super::GoesOn;
 use crate::accounting::identity::Timestamp;
@@ -56,7 +56,7 @@ enum Stakes {
 }
 
 /// Those that others refer to go first.
-const TABLES: [Table; 21] = [
+const TABLES: [Table; 23] = [
     Table { name: "account", order: &["id"], stakes: Stakes::Nothing, since: 1 },
     Table { name: "account_key", order: &["key"], stakes: Stakes::Nothing, since: 1 },
     Table { name: "holder", order: &["id"], stakes: Stakes::Containers, since: 1 },
@@ -71,6 +71,13 @@ const TABLES: [Table; 21] = [
         stakes: Stakes::Containers,
         since: 1,
     },
+    Table {
+        name: "holder_traffic",
+        order: &["tier", "start", "holder"],
+        stakes: Stakes::Containers,
+        since: 4,
+    },
+    Table { name: "tenure", order: &["id"], stakes: Stakes::Nothing, since: 4 },
     Table { name: "absence", order: &["rowid"], stakes: Stakes::Nothing, since: 1 },
     Table { name: "baseline", order: &["id"], stakes: Stakes::Nothing, since: 2 },
     Table { name: "baseline_amount", order: &["holder", "baseline"], stakes: Stakes::Nothing, since: 2 },
@@ -80,8 +87,8 @@ const TABLES: [Table; 21] = [
     Table { name: "card", order: &["id"], stakes: Stakes::Cards, since: 3 },
     Table { name: "card_cursor", order: &["ifindex"], stakes: Stakes::Cards, since: 3 },
     Table { name: "card_traffic", order: &["tier", "start", "card"], stakes: Stakes::Cards, since: 3 },
-    Table { name: "zone", order: &["from_s"], stakes: Stakes::Nothing, since: 4 },
-    Table { name: "dropped", order: &["tier", "part"], stakes: Stakes::Nothing, since: 4 },
+    Table { name: "zone", order: &["from_s"], stakes: Stakes::Nothing, since: 5 },
+    Table { name: "dropped", order: &["tier", "part"], stakes: Stakes::Nothing, since: 5 },
     Table { name: "progress", order: &["id"], stakes: Stakes::Containers, since: 1 },
 ];
 
@@ -115,6 +122,9 @@ pub(super) fn salvage(
     }
     if !has_cards {
         new.execute("DELETE FROM card_cursor", [])?;
+    }
+    if written_by < 4 {
+        new.execute_batch(FILL_LAYOUT_4)?;
     }
     let last = new.query_row("SELECT at_ns FROM progress WHERE at_ns > 0", [], |row| row.get::<_, i64>(0));
     let Some(last) = last.optional()? else {

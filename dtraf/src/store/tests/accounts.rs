@@ -12,11 +12,11 @@ use crate::accounting::statement::period::Range;
 const ACCOUNT: &str = "SELECT count(*) FROM account";
 
 impl Bench {
-    fn editor(&self) -> Editor {
+    pub(super) fn editor(&self) -> Editor {
         Editor::open(&self.path()).unwrap()
     }
 
-    fn archive(&self) -> Archive {
+    pub(super) fn archive(&self) -> Archive {
         Archive::open(&self.path()).unwrap()
     }
 

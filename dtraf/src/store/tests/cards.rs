@@ -120,7 +120,7 @@ fn what_cards_have_carried_is_dropped_from_the_fine_tiers_with_age() {
 
 #[test]
 fn a_damaged_ledger_books_no_card_twice() {
-    for (table, is_known) in [("attribute_by_value", true), ("card_traffic", false), ("card_cursor", false)] {
+    for (table, is_known) in [("attribute_by_name", true), ("card_traffic", false), ("card_cursor", false)] {
         let mut bench = Bench::new();
         bench.count(&web(), 3, 1);
         bench.flush_with(at(0), vec![card("eth0", 2, 0, 5)]);

@@ -46,7 +46,7 @@ fn a_full_disk_loses_nothing() {
     };
     limit(&bench.store, pages);
     // A description that needs a page of its own.
-    bench.inventory = inventory([Container { image: "x".repeat(10_000), ..container(1, "web") }]);
+    bench.inventory = inventory([Container { name: "x".repeat(10_000), ..container(1, "web") }]);
     catches_up(&mut bench, ErrorCode::DiskFull, "make room", |store| limit(store, 1_000_000));
 }
 

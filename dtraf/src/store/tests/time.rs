@@ -1,5 +1,7 @@
 //! Time zones, what is kept, and sums: with real files.
 
+use rusqlite::Connection;
+
 use super::*;
 use crate::accounting::amount::PerDirection;
 use crate::accounting::bill::declared::Declared;
@@ -97,7 +99,7 @@ fn named(from: &str, zones: &Zones, now: &str) -> Range {
 fn bill(archive: &Archive, range: Range, step: Option<Step>) -> Bill {
     let boundaries = boundaries(range, step, archive.zones()).unwrap();
     let plan = archive.plan(&boundaries, &SCOPES).unwrap();
-    let ask = |asked: &_| archive.by_holder_and_scope(asked);
+    let ask = |asked: &_| archive.by_account_and_scope(asked);
     let found = Found {
         sums: Archive::pieces(&plan, None, ask).unwrap(),
         around: archive.around(&plan, None, ask).unwrap(),
@@ -222,7 +224,7 @@ fn what_an_earlier_release_has_dropped_is_not_known_and_its_days_are_those_of_it
     let directory = tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     // As `dtraf run` of that release has left it in Berlin: from 2025-01-05 on, with days of the last half year.
-    Connection::open(&path).unwrap().execute_batch(include_str!("layout-3.sql")).unwrap();
+    Connection::open(&path).unwrap().execute_batch(include_str!("layout-3-time.sql")).unwrap();
     // The host has moved meanwhile.
     let store = open_in(&path, "America/New_York");
     let archive = Archive::open(&path).unwrap();
@@ -286,7 +288,7 @@ fn the_zone_of_a_recovered_ledger_is_the_one_before_or_what_its_spans_say() {
         host.book_every("2026-04-01T00:30:00Z", "2026-04-20T00:00:00Z", 6 * 3600);
         let path = host.bench.path();
         let page =
-            number(&host.bench.store, "SELECT rootpage FROM sqlite_schema WHERE name = 'attribute_by_value'");
+            number(&host.bench.store, "SELECT rootpage FROM sqlite_schema WHERE name = 'attribute_by_label'");
         if lost {
             host.bench.store.connection.execute("DELETE FROM zone", []).unwrap();
         }
@@ -380,7 +382,7 @@ fn sums_beyond_what_sqlite_adds_up_are_shown() {
     // All of these have the sum in them.
     let made = bill(&archive, range, None);
     assert_eq!(made.totals[0].bytes.unwrap().rx, expected);
-    assert_eq!(archive.by_holder(&Selection { tier: Tier::Day, range, accounts: None }).unwrap().len(), 2);
+    assert_eq!(archive.by_account(&Selection { tier: Tier::Day, range, accounts: None }).unwrap().len(), 2);
     archive.since_reset(None).unwrap();
     archive.kept(&Declared::default(), moment("2026-11-11T11:00:00Z"), archive.zones()).unwrap();
     archive.standings(None, &Declared::default(), moment("2026-11-11T11:00:00Z"), archive.zones()).unwrap();

@@ -1,11 +1,35 @@
 //! Containers and accounts, and what was true of them when.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Writing, ns};
 use crate::accounting::history::account::AccountKey;
-use crate::accounting::history::journal::{Batch, Described};
-use crate::accounting::identity::ContainerId;
+use crate::accounting::history::journal::{AddressPeriod, Batch, Described};
+use crate::accounting::identity::{ContainerId, Timestamp};
+
+/// What is written of a container for a time.
+struct Attribute<'a> {
+    kind: &'a str,
+    value: &'a str,
+    /// Of an address; otherwise empty.
+    network: &'a str,
+    since: Timestamp,
+    /// `None` while it holds.
+    until: Option<Timestamp>,
+}
+
+impl<'a> Attribute<'a> {
+    fn address(period: &'a AddressPeriod) -> Self {
+        let AddressPeriod { network, address, since, until } = period;
+        Self { kind: "address", value: address, network, since: *since, until: *until }
+    }
+
+    fn is(&self, kind: &str, value: &str, network: &str) -> bool {
+        (self.kind, self.value, self.network) == (kind, value, network)
+    }
+}
 
 impl Writing<'_> {
     pub(super) fn describe(&mut self, batch: &Batch) -> rusqlite::Result<()> {
@@ -13,18 +37,18 @@ impl Writing<'_> {
             let holder = self.container(described)?;
             self.set_attributes(holder, described)?;
         }
-        for id in &batch.gone {
+        for (id, at) in &batch.gone {
             if let Some(holder) = self.find_holder(*id)? {
-                self.end_attributes(holder)?;
+                self.end_attributes(holder, *at)?;
             }
             self.known.holders.remove(id);
         }
         if batch.complete {
-            let named: Vec<ContainerId> = batch.containers.iter().map(|described| described.id).collect();
-            for holder in self.described_holders()? {
-                let id = holder.1;
-                if !named.iter().any(|named| named.as_bytes()[..] == id[..]) {
-                    self.end_attributes(holder.0)?;
+            let named: BTreeSet<[u8; 32]> =
+                batch.containers.iter().map(|described| *described.id.as_bytes()).collect();
+            for (holder, id) in self.present_holders()? {
+                if !named.contains(&id) {
+                    self.end_attributes(holder, self.at)?;
                 }
             }
         }
@@ -41,7 +65,10 @@ impl Writing<'_> {
         } else {
             // A meter that ended before anything else was heard of its container.
             let key = AccountKey::of_name(&id.to_short());
-            self.container(&Described { id, name: id.to_short(), key, circumstances: None })?
+            let unknown = Described { id, name: id.to_short(), key, since: self.at, circumstances: None };
+            let holder = self.container(&unknown)?;
+            self.set_gone(holder, self.at)?;
+            holder
         };
         self.known.holders.insert(id, holder);
         Ok(holder)
@@ -54,12 +81,12 @@ impl Writing<'_> {
             .optional()
     }
 
-    /// Containers that something is said of to be true now.
-    fn described_holders(&self) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    /// Returns the containers that are there, as far as the ledger knows.
+    fn present_holders(&self) -> rusqlite::Result<Vec<(i64, [u8; 32])>> {
         self.transaction
             .prepare_cached(
-                "SELECT DISTINCT holder.id, container FROM attribute JOIN holder ON holder.id = holder WHERE until_ns IS NULL \
-                 AND container IS NOT NULL",
+                "SELECT holder.id, container FROM attribute JOIN holder ON holder.id = holder WHERE kind = 'name' AND until_ns IS \
+                 NULL AND container IS NOT NULL",
             )?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect()
@@ -90,6 +117,8 @@ impl Writing<'_> {
                 self.remove_account_without_holder(account, right)?;
                 holder
             }
+            // Its name did not decide on the account, and leads nobody there.
+            Some((holder, _, true)) if !is_described => holder,
             Some((holder, account, _)) => {
                 // Renamed: whoever has the new name later goes on with this account, unless it is another's.
                 self.transaction
@@ -98,6 +127,9 @@ impl Writing<'_> {
                 holder
             }
         };
+        self.transaction
+            .prepare_cached("UPDATE holder SET gone_ns = NULL WHERE id = ? AND gone_ns IS NOT NULL")?
+            .execute([holder])?;
         self.known.holders.insert(described.id, holder);
         Ok(holder)
     }
@@ -126,11 +158,11 @@ impl Writing<'_> {
         if account == heir {
             return Ok(());
         }
-        let holders: i64 = self
+        let has_holder: bool = self
             .transaction
-            .prepare_cached("SELECT count(*) FROM holder WHERE account = ?")?
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM holder WHERE account = ?)")?
             .query_row([account], |row| row.get(0))?;
-        if holders == 0 {
+        if !has_holder {
             self.transaction.execute("UPDATE baseline SET account = ? WHERE account = ?", [heir, account])?;
             self.transaction.execute("DELETE FROM account_key WHERE account = ?", [account])?;
             self.transaction.execute("DELETE FROM account WHERE id = ?", [account])?;
@@ -140,13 +172,14 @@ impl Writing<'_> {
 
     /// What is true now, and what is no more.
     fn set_attributes(&self, holder: i64, described: &Described) -> rusqlite::Result<()> {
-        let mut now = vec![("name", described.name.as_str(), "")];
+        let since = described.since;
+        let current = |kind, value| Attribute { kind, value, network: "", since, until: None };
+        let mut now = vec![current("name", described.name.as_str())];
         if let Some(circumstances) = &described.circumstances {
-            now.push(("image", &circumstances.image, ""));
-            now.extend(circumstances.project.as_deref().map(|project| ("project", project, "")));
-            let addresses = circumstances.addresses.iter();
-            now.extend(addresses.map(|(network, address)| ("address", address.as_str(), network.as_str())));
-            now.extend(circumstances.labels.iter().map(|(label, value)| (label.name(), value.as_str(), "")));
+            now.push(current("image", &circumstances.image));
+            now.extend(circumstances.project.as_deref().map(|project| current("project", project)));
+            now.extend(circumstances.addresses.iter().map(Attribute::address));
+            now.extend(circumstances.labels.iter().map(|(label, value)| current(label.name(), value)));
         }
         let before: Vec<(i64, String, String, String)> = self
             .transaction
@@ -157,26 +190,84 @@ impl Writing<'_> {
             .collect::<rusqlite::Result<_>>()?;
         for (row, kind, value, network) in &before {
             let is_told = described.circumstances.is_some() || kind == "name";
-            if is_told && !now.contains(&(kind, value, network)) {
+            let found = now.iter().find(|attribute| attribute.is(kind, value, network));
+            let until = found.map_or(Some(self.at), |attribute| attribute.until);
+            if let Some(until) = until.filter(|_| is_told) {
                 self.transaction
-                    .prepare_cached("UPDATE attribute SET until_ns = ? WHERE rowid = ?")?
-                    .execute([ns(self.at), *row])?;
+                    .prepare_cached("UPDATE attribute SET until_ns = max(?, since_ns) WHERE rowid = ?")?
+                    .execute([self.moment(until), *row])?;
             }
         }
+        let was_there = |attribute: &Attribute<'_>| {
+            before.iter().any(|(_, kind, value, network)| attribute.is(kind, value, network))
+        };
         let mut insert = self.transaction.prepare_cached(
-            "INSERT OR IGNORE INTO attribute (holder, kind, value, network, since_ns) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO attribute (holder, kind, value, network, since_ns, until_ns) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
-        for (kind, value, network) in now {
-            insert.execute(params![holder, kind, value, network, ns(self.at)])?;
+        for attribute in now.iter().filter(|attribute| !was_there(attribute)) {
+            let Attribute { kind, value, network, since, until } = attribute;
+            let (since, until) = (self.moment(*since), until.map(|until| self.moment(until)));
+            insert.execute(params![
+                holder,
+                kind,
+                value,
+                network,
+                since,
+                until.map(|until| until.max(since))
+            ])?;
         }
         Ok(())
     }
 
-    fn end_attributes(&self, holder: i64) -> rusqlite::Result<()> {
+    /// As the ledger keeps a moment that lies before the batch.
+    fn moment(&self, at: Timestamp) -> i64 {
+        ns(at).min(ns(self.at))
+    }
+
+    fn end_attributes(&self, holder: i64, at: Timestamp) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached("UPDATE attribute SET until_ns = ? WHERE holder = ? AND until_ns IS NULL")?
-            .execute([ns(self.at), holder])
+            .prepare_cached(
+                "UPDATE attribute SET until_ns = max(?, since_ns) WHERE holder = ? AND until_ns IS NULL",
+            )?
+            .execute([self.moment(at), holder])?;
+        self.set_gone(holder, at)
+    }
+
+    pub(super) fn set_gone(&self, holder: i64, at: Timestamp) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE holder SET gone_ns = ?1 WHERE id = ?2 AND gone_ns IS NULL")?
+            .execute([self.moment(at), holder])
             .map(drop)
+    }
+
+    /// Returns the holder whose rows in `traffic` a holder's amounts are added to: the one that stands for its account, once it is
+    /// certain which that is.
+    pub(super) fn books_of(&self, holder: i64) -> rusqlite::Result<i64> {
+        let account: Option<i64> = self
+            .transaction
+            .prepare_cached("SELECT account FROM holder WHERE id = ? AND described")?
+            .query_row([holder], |row| row.get(0))
+            .optional()?
+            .flatten();
+        account.map_or(Ok(holder), |account| self.holder_of_account(account))
+    }
+
+    /// Returns the holder that stands for an account.
+    pub(super) fn holder_of_account(&self, account: i64) -> rusqlite::Result<i64> {
+        let found = self
+            .transaction
+            .prepare_cached(
+                "SELECT id FROM holder WHERE account = ? AND container IS NULL AND folded IS NULL ORDER BY id LIMIT 1",
+            )?
+            .query_row([account], |row| row.get(0))
+            .optional()?;
+        match found {
+            Some(holder) => Ok(holder),
+            None => self
+                .transaction
+                .prepare_cached("INSERT INTO holder (account, described) VALUES (?, 1)")?
+                .insert([account]),
+        }
     }
 
     /// For one meter, until it is known whose it is.
@@ -187,7 +278,9 @@ impl Writing<'_> {
 
     pub(super) fn is_placeholder(&self, holder: i64) -> rusqlite::Result<bool> {
         self.transaction
-            .prepare_cached("SELECT container IS NULL AND reason IS NULL FROM holder WHERE id = ?")?
+            .prepare_cached(
+                "SELECT container IS NULL AND account IS NULL AND reason IS NULL FROM holder WHERE id = ?",
+            )?
             .query_row([holder], |row| row.get(0))
     }
 

@@ -2,13 +2,13 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::spans::Moved;
 use super::{Writing, ns};
 use crate::accounting::history::journal::Posting;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::ledger::Holder;
 use crate::accounting::snapshot::Meter;
-use crate::store::amounts::list;
 use crate::store::names::{backend, place};
 use crate::view::names;
 
@@ -109,33 +109,17 @@ impl Writing<'_> {
     }
 
     /// What a meter had counted before it was known whose it is goes to whom it belongs. Containers keep what they have.
-    fn hand_over(&self, from: i64, to: i64, since: Timestamp) -> rusqlite::Result<()> {
+    fn hand_over(&mut self, from: i64, to: i64, since: Timestamp) -> rusqlite::Result<()> {
         if !self.is_placeholder(from)? {
             return Ok(());
         }
         let seconds = i64::try_from(since.0.as_secs()).unwrap_or(i64::MAX);
-        let first = seconds - Tier::Month.longest();
-        for tier in Tier::ALL.map(Tier::number) {
-            for part in 0..2 {
-                let spans = params![tier, part, first, from, to];
-                self.transaction.prepare_cached(&give())?.execute(spans)?;
-                self.transaction
-                    .prepare_cached(
-                        "DELETE FROM traffic WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND holder = ?4",
-                    )?
-                    .execute(params![tier, part, first, from])?;
-            }
+        let first = seconds.saturating_sub(Tier::Month.longest());
+        let moved = Moved { from, total_to: to, books_to: self.books_of(to)? };
+        for tier in Tier::ALL {
+            self.move_amounts(tier, first, &[moved])?;
         }
-        Ok(())
+        // It has nothing any more, and goes with the next ones that are folded.
+        self.set_gone(from, self.at)
     }
-}
-
-/// Adds one holder's amounts to another's.
-fn give() -> String {
-    format!(
-        "INSERT INTO traffic (tier, part, start, holder, key, {names}) SELECT tier, part, start, ?5, key, {names} FROM traffic \
-         WHERE tier = ?1 AND part = ?2 AND start >= ?3 AND holder = ?4 ON CONFLICT DO UPDATE SET {sums}",
-        names = list(str::to_owned),
-        sums = list(|name| format!("{name} = {name} + excluded.{name}")),
-    )
 }

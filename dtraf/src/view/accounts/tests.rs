@@ -33,12 +33,14 @@ fn register() -> Vec<Account> {
                 held(1, "web-1", Some(3600), vec![lease(2, 0, Some(1800)), lease(3, 1800, Some(3600))]),
                 held(2, "web-2", None, vec![lease(2, 3600, None)]),
             ],
+            former: 12,
         },
         Account {
             name: "db".to_owned(),
             since: at(60),
             keys: vec!["db".to_owned()],
             containers: vec![held(3, "db", None, Vec::new())],
+            former: 0,
         },
     ]
 }

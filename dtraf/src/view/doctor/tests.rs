@@ -69,6 +69,9 @@ fn root_on_a_plain_debian() {
     IPv6                        yes   no        yes
     ARP and other non-IP        yes   no        no
     how much came before it     yes   no        no
+    who forged an address       yes   no        no
+    what other rules end first  yes   yes       yes
+    what a flow table forwards  yes   yes       yes
 
     running containers: 4; not wholly counted, whatever the backend: 3
     both: not counted in vlan7 (macvlan: the device is inside the container's namespace)
@@ -127,6 +130,9 @@ fn somebody_without_privileges_on_a_terminal_of_eighty_columns() {
     IPv6                        yes   no        yes
     ARP and other non-IP        yes   no        no
     how much came before it     yes   no        no
+    who forged an address       yes   no        no
+    what other rules end first  yes   yes       yes
+    what a flow table forwards  yes   yes       yes
     "#);
 }
 
@@ -168,13 +174,15 @@ fn one_line_of_json_for_root() {
     {"kind":"same_bridge_ipv6","text":"IPv6 between containers on one bridge","advice":"`modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-ip6tables=1`"},
     {"kind":"ipv6","text":"IPv6","advice":"let Docker make its rules for IPv6, too: `\"ip6tables\": true` in /etc/docker/daemon.json"},
     {"kind":"non_ip","text":"ARP, and whatever else is not IP","advice":null},
-    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null}]},
+    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null},
+    {"kind":"forged_source","text":"who sent a packet: it counts for the container whose address it bears, even if another one forged that","advice":"run containers that others pay for with `--cap-drop=NET_RAW`, or let eBPF count: it knows the interface"}]},
     {"backend":"nft","refused":[],"blind_spots":[{"kind":"wire","text":"wire bytes and packets: a packet of up to 64 KB counts once, with one header","advice":null},
     {"kind":"scopes","text":"who the other end is: all scopes are one","advice":null},
     {"kind":"client_ports","text":"ports of the other end: what a container opened itself counts without a port","advice":null},
     {"kind":"host_traffic","text":"traffic between the host and its containers, through docker-proxy or not","advice":null},
     {"kind":"non_ip","text":"ARP, and whatever else is not IP","advice":null},
-    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null}]}],"containers":{"running":4,"uncovered":[{"id":"0202020202020202020202020202020202020202020202020202020202020202","name":"both","gaps":[{"network":"vlan7","reason":"inside_namespace","text":"macvlan: the device is inside the container's namespace"}]},
+    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null},
+    {"kind":"forged_source","text":"who sent a packet: it counts for the container whose address it bears, even if another one forged that","advice":"run containers that others pay for with `--cap-drop=NET_RAW`, or let eBPF count: it knows the interface"}]}],"containers":{"running":4,"uncovered":[{"id":"0202020202020202020202020202020202020202020202020202020202020202","name":"both","gaps":[{"network":"vlan7","reason":"inside_namespace","text":"macvlan: the device is inside the container's namespace"}]},
     {"id":"0404040404040404040404040404040404040404040404040404040404040404","name":"evil\u001b[2J\n","gaps":[{"network":null,"reason":"no_network","text":"no network"}]},
     {"id":"0303030303030303030303030303030303030303030303030303030303030303","name":"exporter","gaps":[{"network":null,"reason":"host_network","text":"host network"}]}]}}
     "#);
@@ -207,13 +215,15 @@ fn one_line_of_json_for_somebody_without_privileges() {
     {"kind":"same_bridge_ipv6","text":"IPv6 between containers on one bridge","advice":"`modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-ip6tables=1`"},
     {"kind":"ipv6","text":"IPv6","advice":"let Docker make its rules for IPv6, too: `\"ip6tables\": true` in /etc/docker/daemon.json"},
     {"kind":"non_ip","text":"ARP, and whatever else is not IP","advice":null},
-    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null}]},
+    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null},
+    {"kind":"forged_source","text":"who sent a packet: it counts for the container whose address it bears, even if another one forged that","advice":"run containers that others pay for with `--cap-drop=NET_RAW`, or let eBPF count: it knows the interface"}]},
     {"backend":"nft","refused":[{"reason":"capability","text":"dtraf has no CAP_NET_ADMIN","advice":"run dtraf as root"}],"blind_spots":[{"kind":"wire","text":"wire bytes and packets: a packet of up to 64 KB counts once, with one header","advice":null},
     {"kind":"scopes","text":"who the other end is: all scopes are one","advice":null},
     {"kind":"client_ports","text":"ports of the other end: what a container opened itself counts without a port","advice":null},
     {"kind":"host_traffic","text":"traffic between the host and its containers, through docker-proxy or not","advice":null},
     {"kind":"non_ip","text":"ARP, and whatever else is not IP","advice":null},
-    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null}]}],"containers":null}
+    {"kind":"earlier","text":"what a container carried before its rules were there","advice":null},
+    {"kind":"forged_source","text":"who sent a packet: it counts for the container whose address it bears, even if another one forged that","advice":"run containers that others pay for with `--cap-drop=NET_RAW`, or let eBPF count: it knows the interface"}]}],"containers":null}
     "#);
 }
 

@@ -56,7 +56,7 @@ struct ContainerObject<'a> {
     id: String,
     name: &'a str,
     image: Option<&'a str>,
-    state: &'static str,
+    state: Option<&'static str>,
     networks: &'a [String],
     addresses: Option<&'a [IpAddr]>,
     published: Option<Vec<PublishedObject>>,
@@ -115,6 +115,8 @@ struct FiguresObject<'a> {
     shortfall: Option<PerDirection<Shortfall>>,
     scopes: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
     buckets: Option<PerDirection<BTreeMap<&'static str, AmountObject>>>,
+    /// Received in the scope `flooded`, by the scope of the source address.
+    flooded: Option<BTreeMap<&'static str, AmountObject>>,
     ports: Option<Vec<PortObject>>,
     meters: Option<Vec<MeterObject<'a>>>,
     peers: Option<Vec<PeerObject<'a>>>,
@@ -271,6 +273,9 @@ impl<'a> FiguresObject<'a> {
                 let buckets = book.buckets.get(direction);
                 all(buckets_of(book), names::bucket, |bucket| buckets.get(bucket).copied())
             })),
+            flooded: (!has_unknown_scope(book)).then(|| {
+                book.flooded.iter().map(|(scope, amount)| (names::scope(*scope), (*amount).into())).collect()
+            }),
             ports: Some(book.ports.iter().map(port).collect()),
             meters: Some(figures.meters.iter().map(MeterObject::of).collect()),
             peers: figures.peers.as_ref().map(|peers| known.peers(peers)),
@@ -283,7 +288,7 @@ impl PortObject {
         Self {
             protocol: names::protocol(port.protocol),
             protocol_number: port.protocol,
-            port: (port.role != Role::Portless).then_some(port.port),
+            port: matches!(port.role, Role::Server | Role::Client).then_some(port.port),
             role: names::role(port.role),
             family: names::family(port.family),
             scope: port.scope.map(names::scope),

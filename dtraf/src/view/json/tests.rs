@@ -29,12 +29,14 @@ fn the_whole_document_of_one_container() {
     "rates":null,"shortfall":{"rx":{"skb_bytes":0,"skbs":0,"settled":true},
     "tx":{"skb_bytes":0,"skbs":0,"settled":true}},
     "scopes":{"rx":{"container":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
+    "flooded":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "host":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "internet":{"wire_bytes":12000,"packets":12,"ip_bytes":11832,"skb_bytes":12000,"skb_ip_bytes":11832,"skbs":12},
     "lan":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "multicast":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "other":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0}},
     "tx":{"container":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
+    "flooded":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "host":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "internet":{"wire_bytes":34000,"packets":34,"ip_bytes":33524,"skb_bytes":34000,"skb_ip_bytes":33524,"skbs":34},
     "lan":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
@@ -58,6 +60,7 @@ fn the_whole_document_of_one_container() {
     "over_quota":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "unparsed":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0},
     "unsolicited":{"wire_bytes":0,"packets":0,"ip_bytes":0,"skb_bytes":0,"skb_ip_bytes":0,"skbs":0}}},
+    "flooded":{},
     "ports":[
     {"protocol":"tcp","protocol_number":6,"port":80,"role":"server","family":"ipv4","scope":"internet","mappings":["8080->80/tcp"],"rx":{"wire_bytes":12000,"packets":12,"ip_bytes":11832,"skb_bytes":12000,"skb_ip_bytes":11832,"skbs":12},
     "tx":{"wire_bytes":34000,"packets":34,"ip_bytes":33524,"skb_bytes":34000,"skb_ip_bytes":33524,"skbs":34}}],"meters":[

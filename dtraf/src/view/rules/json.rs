@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::Listing;
 use crate::accounting::inventory::PortNumber;
 use crate::source::iptables::standing::Listed;
+use crate::source::iptables::verdict::Verdict;
 use crate::source::rules::Matched;
+use crate::source::rules::set::Hiding;
 use crate::view::{json, names};
 
 #[derive(Serialize)]
@@ -17,7 +19,17 @@ struct Document<'a> {
     taken_at: String,
     taken_at_unix_ns: u64,
     programs: &'a [String],
+    hiding: Vec<HidingObject<'a>>,
     rules: Vec<RuleObject<'a>>,
+}
+
+/// Somebody else's rule that may keep packets from dtraf's.
+#[derive(Serialize)]
+struct HidingObject<'a> {
+    family: &'static str,
+    chain: &'a str,
+    number: usize,
+    spec: &'a str,
 }
 
 #[derive(Serialize)]
@@ -45,8 +57,16 @@ pub(super) fn render(listing: &Listing) -> String {
         taken_at: names::rfc3339(listing.taken_at),
         taken_at_unix_ns: listing.taken_at.unix_ns(),
         programs: &listing.programs,
+        hiding: listing.hiding.iter().map(HidingObject::of).collect(),
         rules: listing.rules.iter().map(RuleObject::of).collect(),
     })
+}
+
+impl<'a> HidingObject<'a> {
+    fn of(Hiding { family, verdict }: &'a Hiding) -> Self {
+        let Verdict { chain, number, spec } = verdict;
+        Self { family: names::family(*family), chain, number: *number, spec }
+    }
 }
 
 impl<'a> RuleObject<'a> {

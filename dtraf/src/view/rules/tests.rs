@@ -4,6 +4,8 @@ use insta::assert_snapshot;
 use super::*;
 use crate::accounting::fixtures::{at, id};
 use crate::accounting::inventory::PortNumber;
+use crate::source::iptables::verdict::Verdict;
+use crate::source::rules::set::Hiding;
 use crate::source::rules::{Counted, CounterKey, Tally};
 
 fn listed(number: usize, direction: Direction, matched: Matched, packets: u64) -> Listed {
@@ -31,6 +33,7 @@ fn listing() -> Listing {
     Listing {
         taken_at: at(5),
         programs: vec!["iptables-nft v1.8.9 (nf_tables)".to_owned()],
+        hiding: Vec::new(),
         rules: vec![
             listed(1, Direction::Received, tcp, 1_234_567),
             listed(2, Direction::Transmitted, Matched::All, 0),
@@ -43,10 +46,10 @@ fn listing() -> Listing {
 fn figures_are_exact_and_stand_beside_their_line_numbers() {
     assert_snapshot!(render(&listing(), ListFormat::Table, Fit::Rows, Paint::Plain), @r"
     3 rules of dtraf's, skb IP bytes, 2026-09-21T14:13:25Z (iptables-nft v1.8.9 (nf_tables))
-    CHAIN          NUM  CONTAINER  ADDRESS           DIRECTION  PORT       PKTS       BYTES  SINCE
-    DOCKER-USER      1  web        172.17.0.2        rx         80/tcp  1234567  1851850500  2026-09-21 14:13Z
-    DOCKER-USER      2  web        172.17.0.2        tx         all           0           0  2026-09-21 14:13Z
-    DTRAF-RETIRED    1  web        (no address now)  tx         all           7       10500  2026-09-21 14:13Z
+    CHAIN          NUM  CONTAINER  ADDRESS          DIRECTION  PORT       PKTS       BYTES  SINCE
+    DOCKER-USER      1  web        172.17.0.2       rx         80/tcp  1234567  1851850500  2026-09-21 14:13Z
+    DOCKER-USER      2  web        172.17.0.2       tx         all           0           0  2026-09-21 14:13Z
+    DTRAF-RETIRED    1  web        (count is kept)  tx         all           7       10500  2026-09-21 14:13Z
     ");
 }
 
@@ -70,4 +73,24 @@ fn json_says_null_where_there_is_no_port() {
     assert_eq!(value["rules"][0]["bytes"], 1_851_850_500_u64);
     assert!(value["rules"][1]["port"].is_null() && value["rules"][1]["protocol"].is_null());
     assert_eq!(value["programs"][0], "iptables-nft v1.8.9 (nf_tables)");
+}
+
+#[test]
+fn a_rule_that_hides_is_named_with_its_line() {
+    let spec = "-m state --state RELATED,ESTABLISHED -j ACCEPT".to_owned();
+    let verdict = Verdict { chain: "DOCKER-USER".to_owned(), number: 1, spec };
+    let mut listing = Listing { hiding: vec![Hiding { family: Family::V4, verdict }], ..listing() };
+    listing.rules.truncate(1);
+    assert_snapshot!(render(&listing, ListFormat::Table, Fit::Rows, Paint::Plain), @r"
+    1 rules of dtraf's, skb IP bytes, 2026-09-21T14:13:25Z (iptables-nft v1.8.9 (nf_tables))
+    iptables: DOCKER-USER 1 (`-m state --state RELATED,ESTABLISHED -j ACCEPT`) stands before these rules: packets that it ends are not counted
+    CHAIN        NUM  CONTAINER  ADDRESS     DIRECTION  PORT       PKTS       BYTES  SINCE
+    DOCKER-USER    1  web        172.17.0.2  rx         80/tcp  1234567  1851850500  2026-09-21 14:13Z
+    ");
+    let json = render(&listing, ListFormat::Json, Fit::Rows, Paint::Plain);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["hiding"][0]["chain"], "DOCKER-USER");
+    assert_eq!(value["hiding"][0]["number"], 1);
+    assert_eq!(value["hiding"][0]["family"], "ipv4");
+    assert_eq!(value["hiding"][0]["spec"], "-m state --state RELATED,ESTABLISHED -j ACCEPT");
 }

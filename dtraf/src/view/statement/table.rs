@@ -29,7 +29,9 @@ pub(super) fn render(statement: &Statement, look: &Look, zones: &Zones) -> Strin
 }
 
 fn painted(lines: impl IntoIterator<Item = (Tone, String)>, look: &Look) -> String {
-    let mut text = String::new();
+    let lines = lines.into_iter();
+    // Mostly as long as a terminal is wide.
+    let mut text = String::with_capacity(lines.size_hint().0 * 100);
     for (tone, line) in lines {
         paint(&mut text, tone, &line, look.paint);
     }

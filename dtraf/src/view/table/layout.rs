@@ -1,5 +1,7 @@
 //! Rows of cells as lines of equal columns, within a width. Knows nothing of traffic.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Between two columns.
@@ -54,7 +56,7 @@ pub(in crate::view) struct LaidOut {
 
 /// Sets titles and lines in columns; not wider than `width`, as far as columns may be cut and left out.
 pub(in crate::view) fn lay_out(columns: &[Column], lines: &[Line], width: Option<usize>) -> LaidOut {
-    let natural: Vec<_> = columns.iter().enumerate().map(|(at, column)| natural(at, column, lines)).collect();
+    let natural = natural(columns, lines);
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     let widths = loop {
         let wanted = shown.iter().map(|at| natural[*at]).collect();
@@ -79,9 +81,21 @@ pub(in crate::view) fn lay_out(columns: &[Column], lines: &[Line], width: Option
     }
 }
 
-fn natural(at: usize, column: &Column, lines: &[Line]) -> usize {
-    let cells = lines.iter().filter_map(|line| line.cells.get(at));
-    cells.map(|cell| cell.whole().width()).fold(column.title.width(), usize::max)
+/// The widest cell of each column, all columns in one pass: tables may have many lines.
+fn natural(columns: &[Column], lines: &[Line]) -> Vec<usize> {
+    let mut widths: Vec<_> = columns.iter().map(|column| width(column.title)).collect();
+    for line in lines {
+        for (widest, cell) in widths.iter_mut().zip(&line.cells) {
+            *widest = cell.width().max(*widest);
+        }
+    }
+    widths
+}
+
+/// Columns that a text takes.
+fn width(text: &str) -> usize {
+    // Most text is ASCII, which has no character that is wider or narrower than another.
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 fn total(widths: &[usize]) -> usize {
@@ -102,46 +116,49 @@ fn squeeze(mut widths: Vec<usize>, shown: &[usize], columns: &[Column], limit: O
 }
 
 fn set(line: &Line, shown: &[usize], widths: &[usize], columns: &[Column], limit: Option<usize>) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(total(widths));
     let mut column_begins = 0;
-    for (at, width) in shown.iter().zip(widths) {
+    for (at, wide) in shown.iter().zip(widths) {
         let Some(cell) = line.cells.get(*at) else { break };
-        let cell = cell.cut(*width);
-        let blank = " ".repeat(width - cell.width());
-        text += &" ".repeat(column_begins - text.width());
-        match columns[*at].align {
-            Align::Left => text += &cell,
-            Align::Right => text.extend([&blank, &*cell]),
-        }
+        let cell = cell.cut(*wide);
+        let blanks = column_begins - width(&text);
+        let more = if columns[*at].align == Align::Right { wide - width(&cell) } else { 0 };
+        text.extend(std::iter::repeat_n(' ', blanks + more));
+        text += &cell;
         text.truncate(text.trim_end().len());
-        column_begins += width + GAP;
+        column_begins += wide + GAP;
     }
     if let Some(remark) = &line.remark {
-        text += &" ".repeat(column_begins - text.width());
+        text.extend(std::iter::repeat_n(' ', column_begins - width(&text)));
         text += &cut(remark, limit.map_or(usize::MAX, |limit| limit.saturating_sub(column_begins)));
     }
     text
 }
 
 impl Cell {
-    fn whole(&self) -> String {
+    fn whole(&self) -> Cow<'_, str> {
         match self {
-            Self::Text(text) => text.clone(),
-            Self::List(items) => items.join(", "),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::List(items) => Cow::Owned(items.join(", ")),
         }
     }
 
-    fn cut(&self, width: usize) -> String {
+    fn width(&self) -> usize {
+        width(&self.whole())
+    }
+
+    fn cut(&self, wide: usize) -> Cow<'_, str> {
         let whole = self.whole();
-        if let Self::List(items) = self
-            && whole.width() > width
-        {
+        if width(&whole) <= wide {
+            return whole;
+        }
+        if let Self::List(items) = self {
             let kept = (1..items.len()).rev().map(|count| format!("{}, …", items[..count].join(", ")));
-            if let Some(fitting) = kept.into_iter().find(|kept| kept.width() <= width) {
-                return fitting;
+            if let Some(fitting) = kept.into_iter().find(|kept| width(kept) <= wide) {
+                return Cow::Owned(fitting);
             }
         }
-        cut(&whole, width)
+        Cow::Owned(cut(&whole, wide))
     }
 }
 

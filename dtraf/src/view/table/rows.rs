@@ -145,6 +145,7 @@ pub(in crate::view) fn name(row: &ContainerRow) -> String {
     match row.state {
         RowState::Running => name.into_owned(),
         RowState::Stopped => format!("{name} (stopped)"),
+        RowState::Unknown => format!("{name} (?)"),
         RowState::Removed => format!("{name} (removed {})", row.id.to_short()),
     }
 }

@@ -144,7 +144,8 @@ impl Present {
     /// A container that does not run and never counted has nothing to say.
     fn admits(self, row: &ContainerRow) -> bool {
         match self {
-            Self::Running => row.state == RowState::Running,
+            // Where Docker does not answer, it may run.
+            Self::Running => matches!(row.state, RowState::Running | RowState::Unknown),
             Self::All => row.state == RowState::Running || row.figures.is_some(),
         }
     }

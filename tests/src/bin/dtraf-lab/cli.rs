@@ -30,6 +30,9 @@ pub(crate) enum Task {
         up: u64,
         #[arg(long, default_value_t = 0)]
         down: u64,
+        /// The local port
+        #[arg(long)]
+        from: Option<u16>,
     },
     /// Send every datagram back
     UdpServe { port: u16 },
@@ -48,4 +51,6 @@ pub(crate) enum Task {
         #[arg(long, default_value_t = 1)]
         count: u32,
     },
+    /// Send the Ethernet frames that the standard input lists: a count, an offload header or `-`, and a frame
+    Frames { link: String },
 }

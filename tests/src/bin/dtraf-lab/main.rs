@@ -29,13 +29,14 @@ fn main() -> Result<()> {
         Task::Init => init::run(),
         Task::Hold => hold::run(),
         Task::TcpServe { port } => tcp::serve(port),
-        Task::Tcp { to, up, down } => tcp::transfer(to, up, down),
+        Task::Tcp { to, up, down, from } => tcp::transfer(to, up, down, from),
         Task::UdpServe { port } => udp::serve(port),
         Task::Udp(args) => udp::send(&args),
         Task::Scan { protocol, address, first, last } => scan::run(protocol, address, first..=last),
         Task::Crowd { count } => crowd::run(count),
         Task::Flood(args) => flood::run(&args),
         Task::Frame { link, frame, count } => frame::send(&link, &frame, count),
+        Task::Frames { link } => frame::send_listed(&link),
     }
 }
 

@@ -1,9 +1,11 @@
 //! TCP transfers: the client says how much it sends and how much it wants, and both carry that to the byte.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::answer;
 
@@ -28,8 +30,9 @@ fn serve_one(mut stream: TcpStream) -> Result<()> {
     give(&mut stream, u64::from_le_bytes(down.try_into()?))
 }
 
-pub(crate) fn transfer(to: SocketAddr, up: u64, down: u64) -> Result<()> {
-    let mut stream = TcpStream::connect(to).with_context(|| format!("connect to {to}"))?;
+pub(crate) fn transfer(to: SocketAddr, up: u64, down: u64, from: Option<u16>) -> Result<()> {
+    let stream = from.map_or_else(|| Ok(TcpStream::connect(to)?), |port| connect_from(port, to));
+    let mut stream = stream.with_context(|| format!("connect to {to}"))?;
     let request = [up.to_le_bytes(), down.to_le_bytes()].concat();
     stream.write_all(&request)?;
     give(&mut stream, up).context("send")?;
@@ -38,6 +41,17 @@ pub(crate) fn transfer(to: SocketAddr, up: u64, down: u64) -> Result<()> {
     ensure!(stream.read(&mut [0])? == 0, "more came than was asked for");
     let sent = u64::try_from(request.len())? + up;
     answer(&format!(r#"{{"sent":{sent},"received":{down}}}"#))
+}
+
+/// Connects from a local port, which a server may have had before.
+fn connect_from(port: u16, to: SocketAddr) -> Result<TcpStream> {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &SocketAddr::new(any, port))?;
+    rustix::net::connect(&socket, &to)?;
+    Ok(socket.into())
 }
 
 fn give(stream: &mut TcpStream, count: u64) -> Result<()> {

@@ -1,7 +1,9 @@
 //! Where each slot's port counters stand: the directory, by slot and in the order of the ports.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use dtraf_common::abi::Folded;
 use dtraf_common::key::{DirectoryKey, PortKey};
 
 use crate::accounting::identity::Slot;
@@ -18,12 +20,21 @@ pub(super) struct Places {
     /// All positions, ascending, and the number of the place at each.
     ascending: Vec<u32>,
     numbers: Vec<usize>,
+    /// By number: amounts of places that are no more.
+    folded: BTreeMap<usize, Folded>,
 }
 
 impl Places {
-    /// Takes packed keys and their positions, which ascend. What is no port's, or of a slot that cannot be, has no place.
-    pub(super) fn new(keys: impl Iterator<Item = (u64, u32)>, slots: u32) -> Self {
-        let place = |(key, at)| match DirectoryKey::try_from(key) {
+    /// Takes packed keys and their positions, which ascend, and what was folded into which of these. What is no port's, or of
+    /// a slot that cannot be, or in another place's folded amounts already, has no place.
+    pub(super) fn new(
+        keys: impl Iterator<Item = (u64, u32)>,
+        slots: u32,
+        mut folded: BTreeMap<u32, Folded>,
+    ) -> Self {
+        let unfinished: Vec<u32> = folded.values().map(|folded| folded.unfinished).collect();
+        let place = |(key, at): (u64, u32)| match DirectoryKey::try_from(key) {
+            _ if unfinished.contains(&(at + 1)) => None,
             Ok(DirectoryKey::Port(key)) if u32::from(key.slot) < slots => Some((key, at)),
             _ => None,
         };
@@ -46,7 +57,13 @@ impl Places {
         }
         let keys = sorted.iter().map(|(_, nth)| found[*nth]).collect();
         let positions = sorted.iter().map(|(_, nth)| ascending[*nth]).collect();
-        Self { keys, positions, starts, ascending, numbers }
+        let numbered = ascending.iter().zip(&numbers);
+        let folded = if folded.is_empty() {
+            BTreeMap::new()
+        } else {
+            numbered.filter_map(|(at, number)| Some((*number, folded.remove(at)?))).collect()
+        };
+        Self { keys, positions, starts, ascending, numbers, folded }
     }
 
     /// The numbers of a slot's places.
@@ -56,7 +73,12 @@ impl Places {
         bounds.map_or(0..0, |(start, end)| *start..*end)
     }
 
-    /// By number. Keys that differ in nothing but VLAN tags are neighbours.
+    /// What was folded into places with these numbers.
+    pub(super) fn folded(&self, numbers: Range<usize>) -> impl Iterator<Item = (usize, &Folded)> {
+        self.folded.range(numbers).map(|(number, folded)| (*number, folded))
+    }
+
+    /// By number. The same key stands at two places while one of them is folded.
     pub(super) fn keys(&self) -> &[PortKey] {
         &self.keys
     }
@@ -91,14 +113,13 @@ fn starts(keys: &[PortKey], slots: u32) -> Vec<usize> {
     starts
 }
 
-/// Orders a slot's keys as ports are ordered, and then by VLAN tags.
+/// Orders a slot's keys as ports are ordered.
 fn rank(key: PortKey) -> u32 {
     u32::from(key.protocol) << 24
         | u32::from(key.port) << 8
-        | (key.role as u32) << 6
-        | (key.family as u32) << 5
-        | (key.scope as u32) << 2
-        | u32::from(key.vlan_tags)
+        | (key.role as u32) << 4
+        | (key.family as u32) << 3
+        | key.scope as u32
 }
 
 #[cfg(test)]
@@ -113,15 +134,14 @@ mod tests {
     use crate::source::ebpf::read::amounts::port;
 
     fn keys() -> impl Strategy<Value = PortKey> {
-        let parts = (0u16..6, 0u8..2, any::<u8>(), 0u8..3, 0u8..6, any::<u16>(), 0u8..4);
-        parts.prop_map(|(slot, family, protocol, role, scope, port, vlan_tags)| PortKey {
+        let parts = (0u16..6, 0u8..2, any::<u8>(), 0u8..4, 0u8..6, any::<u16>());
+        parts.prop_map(|(slot, family, protocol, role, scope, port)| PortKey {
             slot,
             family: Family::try_from(family).unwrap(),
             protocol,
             role: Role::try_from(role).unwrap(),
             scope: Scope::try_from(scope).unwrap(),
             port,
-            vlan_tags,
         })
     }
 
@@ -131,7 +151,7 @@ mod tests {
             const SLOTS: u32 = 5;
             let marks = (0..SLOTS).map(|slot| ServedKey { slot: u16::try_from(slot).unwrap(), protocol: 6, port: 80 }.pack());
             let packed = marks.chain(keys.iter().map(|key| key.pack())).zip(7..);
-            let places = Places::new(packed.clone(), SLOTS);
+            let places = Places::new(packed.clone(), SLOTS, BTreeMap::new());
             let at: BTreeMap<u32, u64> = packed.map(|(key, at)| (at, key)).collect();
             let mut found = 0;
             for slot in (0..SLOTS).map(|slot| u16::try_from(slot).unwrap()) {
@@ -140,7 +160,7 @@ mod tests {
                 found = numbers.end;
                 let keys = &places.keys()[numbers.clone()];
                 prop_assert!(keys.iter().zip(&places.positions()[numbers]).all(|(key, position)| key.slot == slot && at[position] == key.pack()));
-                prop_assert!(keys.is_sorted_by_key(|key| (port(*key), key.vlan_tags)));
+                prop_assert!(keys.is_sorted_by_key(|key| port(*key)));
             }
             prop_assert_eq!(found, keys.iter().filter(|key| u32::from(key.slot) < SLOTS).count());
             prop_assert!(places.of(Slot(5)).is_empty());

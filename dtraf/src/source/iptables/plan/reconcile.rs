@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{Added, Change};
 use crate::accounting::identity::Timestamp;
-use crate::source::iptables::rule::Rule;
+use crate::source::iptables::chain::Line;
+use crate::source::iptables::rule::{Identity, Rule};
 use crate::source::iptables::standing::{LineNumber, Place, Spot, Table};
 use crate::source::rules::{Counted, CounterKey, Tally, Target, Wanted, family_of};
 
@@ -43,6 +45,8 @@ pub(super) fn reconcile<'a>(table: &'a Table, target: &Target<'a>, literal_rules
         .filter(|at| !kept.contains_key(at))
         .collect();
     let shares = share_out(&open, &mut loose);
+    // Where one is superseded, another begins at the same address: they must differ.
+    let taken = superseded(table, &change);
     let places = Places::new(kept.values(), &open, literal_rules);
     for at in open {
         let (key, address) = at;
@@ -50,7 +54,11 @@ pub(super) fn reconcile<'a>(table: &'a Table, target: &Target<'a>, literal_rules
         change.removed.extend(carried.iter().filter_map(|loose| loose.line));
         let since = carried.iter().map(|loose| loose.since).min().unwrap_or(target.now);
         let name = owners.get(&address).map_or("", |wanted| wanted.container.name.as_str());
-        let rule = Rule::new(key, name, address, since, Tally::default());
+        let mut rule = Rule::new(key, name, address, since, Tally::default());
+        while taken.contains(&rule.identity()) {
+            let next = Timestamp(rule.since().0 + Duration::from_secs(1));
+            rule = Rule::new(key, name, address, next, Tally::default());
+        }
         let tally = carried.iter().map(|loose| loose.tally).sum();
         change.added.push(Added { rule, tally, place: places.of(address) });
     }
@@ -75,53 +83,106 @@ fn sort<'a>(
     }
     let mut kept = BTreeMap::new();
     let mut loose = BTreeMap::<CounterKey, Vec<Loose<'a>>>::new();
+    let mut waiting = BTreeSet::<Identity>::new();
+    let known: BTreeMap<Identity, Tally> =
+        target.known.iter().map(|it| ((it.key, it.address, it.since), it.tally)).collect();
+    // While others edit rules, iptables-legacy may show counters too low for a moment.
+    let is_low =
+        |spot: &Spot<'_>| known.get(&spot.rule.identity()).is_some_and(|it| it.bytes > spot.tally.bytes);
     for (at, spots) in standing {
         let (key, address) = at;
-        let is_live = |spot: &Spot<'_>| matches!(spot.place, Place::Literal | Place::Leaf);
-        let most = spots.iter().max_by_key(|spot| (spot.tally.bytes, spot.tally.packets, is_live(spot)));
-        let Some(best) = most.copied() else { continue };
-        let others = || spots.iter().filter(|spot| spot.line != best.line);
-        change.removed.extend(others().map(|spot| spot.line));
-        // `-D` takes the first of those that are alike.
-        let is_alike = |it: &Spot<'_>| it.line.chain == best.line.chain && it.rule == best.rule;
-        let is_hidden = others().any(|it| is_alike(it) && it.line > best.line);
         let is_at_home = owners.get(&address).is_some_and(|wanted| wanted.container.id == key.container);
-        if is_at_home && is_live(&best) && !is_hidden {
-            kept.insert(at, best);
-        } else {
-            let is_settled = best.place == Place::Retired && !is_hidden;
-            if !is_settled {
-                change.removed.insert(best.line);
+        let bests = best_of_each(&spots, change);
+        // Those that count at the same time have counted every packet more than once.
+        let counting = bests.iter().filter(|best| best.spot.place.counts());
+        let counting = counting.max_by_key(|best| weight(&best.spot)).map(|best| best.spot.line);
+        for Best { spot, is_masked } in bests {
+            let is_settled = spot.place == Place::Retired && !is_masked;
+            match spot.place {
+                place if place.counts() && counting != Some(spot.line) => {
+                    change.removed.insert(spot.line);
+                }
+                Place::Literal | Place::Leaf if is_at_home && !is_masked => _ = kept.insert(at, spot),
+                Place::Hidden if is_at_home && !is_masked => {
+                    change.superseded.push((spot.line, spot.rule.clone()));
+                }
+                Place::Unsettled => _ = waiting.insert(spot.rule.identity()),
+                Place::Superseded if is_low(&spot) => _ = waiting.insert(spot.rule.identity()),
+                _ => {
+                    if !is_settled {
+                        change.removed.insert(spot.line);
+                    }
+                    loose.entry(key).or_default().push(Loose::standing(&spot, is_settled));
+                }
             }
-            loose.entry(key).or_default().push(Loose::standing(&best, is_settled));
         }
     }
+    let idle = table.lines().filter_map(|(at, line)| match line {
+        Line::Shadow(rule, _) => (!waiting.contains(&rule.identity())).then_some(at),
+        _ => None,
+    });
+    change.removed.extend(idle);
     (kept, loose)
+}
+
+/// A counter, chosen among its copies.
+struct Best<'a> {
+    spot: Spot<'a>,
+    /// A copy behind it goes: `-D` takes the first of those that are alike.
+    is_masked: bool,
+}
+
+/// Returns the copy of each counter that has counted most; the others go.
+fn best_of_each<'a>(spots: &[Spot<'a>], change: &mut Change<'a>) -> Vec<Best<'a>> {
+    let mut copies = BTreeMap::<Timestamp, Vec<Spot<'a>>>::new();
+    for spot in spots {
+        copies.entry(spot.rule.since()).or_default().push(*spot);
+    }
+    let best = |copies: Vec<Spot<'a>>| {
+        let best = copies.iter().max_by_key(|spot| weight(spot)).copied()?;
+        let others = || copies.iter().filter(|spot| spot.line != best.line);
+        change.removed.extend(others().map(|spot| spot.line));
+        let is_alike = |it: &Spot<'_>| it.line.chain == best.line.chain && it.rule == best.rule;
+        let is_masked = others().any(|it| is_alike(it) && it.line > best.line);
+        Some(Best { spot: best, is_masked })
+    };
+    copies.into_values().filter_map(best).collect()
+}
+
+fn weight(spot: &Spot<'_>) -> (u64, u64, bool) {
+    (spot.tally.bytes, spot.tally.packets, spot.place.counts())
+}
+
+/// Counters that still stand at an address where another one is to begin.
+fn superseded(table: &Table, change: &Change<'_>) -> BTreeSet<Identity> {
+    let now = change.superseded.iter().map(|(_, rule)| rule.identity());
+    let before = table.spots().filter(|spot| matches!(spot.place, Place::Unsettled | Place::Superseded));
+    now.chain(before.map(|spot| spot.rule.identity())).collect()
 }
 
 /// Counters that were known and do not stand any more. One that another process has moved in the meantime is not missing: it
 /// is known by its beginning.
 fn missing<'a>(table: &Table, target: &Target<'a>) -> Vec<(CounterKey, Loose<'a>)> {
-    let mut known = BTreeMap::<At, &Counted>::new();
+    let mut known = BTreeMap::<Identity, &Counted>::new();
     let of_family = target.known.iter().filter(|it| it.key.family == table.family);
     for counted in of_family.filter(|it| target.containers.contains(&it.key.container)) {
-        let most = known.entry((counted.key, counted.address)).or_insert(counted);
+        let most = known.entry((counted.key, counted.address, counted.since)).or_insert(counted);
         if most.tally.bytes < counted.tally.bytes {
             *most = counted;
         }
     }
-    let standing: BTreeSet<At> = table.spots().map(|spot| spot.at()).collect();
+    let standing: BTreeSet<Identity> = table.spots().map(|spot| spot.rule.identity()).collect();
     let mut moved = BTreeMap::<(CounterKey, Timestamp), usize>::new();
-    for spot in table.spots().filter(|spot| !known.contains_key(&spot.at())) {
+    for spot in table.spots().filter(|spot| !known.contains_key(&spot.rule.identity())) {
         *moved.entry((spot.rule.key, spot.rule.since())).or_default() += 1;
     }
-    known.retain(|at, counted| {
+    known.retain(|identity, counted| {
         let is_moved = |count: &mut usize| {
             let is_one = *count > 0;
             *count -= usize::from(is_one);
             is_one
         };
-        !standing.contains(at) && !moved.get_mut(&(counted.key, counted.since)).is_some_and(is_moved)
+        !standing.contains(identity) && !moved.get_mut(&(counted.key, counted.since)).is_some_and(is_moved)
     });
     known.into_values().map(|counted| (counted.key, Loose::missing(counted))).collect()
 }

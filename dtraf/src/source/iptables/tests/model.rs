@@ -112,7 +112,10 @@ impl Model {
         let (chain, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let rule = |spec: &str| Rule { counter, spec: spec.to_owned() };
         if let Some(target) = target(rest) {
-            assert!(target == "RETURN" || self.chains.contains_key(target), "{target} is not there yet");
+            assert!(
+                ["RETURN", "ACCEPT", "DROP"].contains(&target) || self.chains.contains_key(target),
+                "{target} is not there yet"
+            );
         }
         match command {
             "-A" => self.chains.get_mut(chain)?.push(rule(rest)),
@@ -162,7 +165,7 @@ impl Model {
             match target(&spec) {
                 None => met.counters.push(spec),
                 Some("RETURN") => return false,
-                Some("DROP") => return true,
+                Some("DROP" | "ACCEPT") => return true,
                 Some(next) => {
                     let is_over = self.walk(next, packet, met, depth + 1);
                     if is_over || spec.contains("-g ") {

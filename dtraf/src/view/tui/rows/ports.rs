@@ -6,6 +6,7 @@ use dtraf_common::abi::Role;
 
 use super::{Ask, Counted, Present, Row, RowKey, RowTone, containers, words};
 use crate::accounting::amount::{Amount, PerDirection};
+use crate::accounting::folding::refold;
 use crate::accounting::ledger::{Book, Holder};
 use crate::accounting::report::Figures;
 use crate::accounting::snapshot::{Bucket, Port};
@@ -68,7 +69,7 @@ pub(super) fn busiest(scene: &Scene, holder: Holder, figures: &Figures, ask: &As
 /// `80/tcp` of its own, `>443/tcp` of another's.
 fn label(port: Counted) -> String {
     let name = names::port(port.protocol, port.port, port.role);
-    if port.role == Role::Client { format!(">{name}") } else { name }
+    if matches!(port.role, Role::Client | Role::ClientOther) { format!(">{name}") } else { name }
 }
 
 /// What the sums of a holder are to be compared with, if they can be.
@@ -84,9 +85,12 @@ struct Sum {
 
 /// Ports with both address families together.
 fn merged(figures: &Figures, earlier: Option<Earlier<'_>>) -> BTreeMap<Counted, Sum> {
+    let now = &figures.book.ports;
     let before = earlier.and_then(|earlier| earlier.figures).map(|figures| &figures.book.ports);
+    let refolded = before.and_then(|before| refold(before, now));
+    let before = refolded.as_ref().map(|refolded| &refolded.earlier).or(before);
     let mut merged = BTreeMap::<Counted, Sum>::new();
-    for (port, total) in &figures.book.ports {
+    for (port, total) in now {
         let before = before.and_then(|ports| ports.get(port)).copied().unwrap_or_default();
         let pace = earlier.map(|earlier| earlier.between(&before, total));
         add(&mut merged, Counted::of(*port), *total, pace);

@@ -114,6 +114,7 @@ pub(super) fn projects(scene: &Scene, filter: &Filter) -> Vec<Row> {
             Some(row) => match project(row) {
                 Some(project) => Group::Named(project.to_owned()),
                 None if row.state == RowState::Removed => Group::Other("(removed)"),
+                None if row.state == RowState::Unknown => Group::Other("(unknown)"),
                 None => Group::Other("(no project)"),
             },
         };
