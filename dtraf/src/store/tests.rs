@@ -3,6 +3,7 @@ mod brief;
 mod cards;
 mod faults;
 mod fold;
+mod folded;
 mod layouts;
 mod ports;
 mod quotas;

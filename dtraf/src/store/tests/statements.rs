@@ -251,6 +251,8 @@ impl Bench {
         self.flush(at(300));
         self.inventory = inventory([]);
         self.flush(at(360));
+        let mut other = Self::new();
+        other.fold_a_port(at(0));
     }
 
     fn edit_everything(&mut self) {
@@ -339,9 +341,16 @@ fn every_statement_finds_its_rows_by_an_index() {
     bench.edit_everything();
     bench.read_everything();
     // All that are gone are folded, those last that still had a meter.
+    let gone = "UPDATE holder SET gone_ns = ? WHERE id = (SELECT holder FROM meter WHERE until_ns IS NULL LIMIT 1)";
+    let changed =
+        bench.store.connection.execute(gone, [i64::try_from(at(360).unix_ns()).unwrap()]).unwrap();
+    assert_eq!(changed, 1);
+    let with_meters =
+        "UPDATE holder SET gone_ns = 1 WHERE id IN (SELECT holder FROM meter WHERE until_ns IS NULL)";
+    assert!(bench.store.connection.execute(with_meters, []).unwrap() > 0);
     for day in [199, 200, 400, 401] {
         if day == 200 {
-            bench.restart(at(199 * 86_400 + 60));
+            bench.restart(at(199 * 86_400 + 120));
         }
         let later = at(day * 86_400);
         let batch = bench.journal.any_batch(bench.ledger.open(), &bench.inventory, Vec::new(), later);
