@@ -57,14 +57,16 @@ impl Calibration {
         let scopes = self.scopes(host);
         let mut total = PerDirection::<Amount>::default();
         for sum in sums {
-            match (scopes, sum.of) {
-                (None, Key::Scope(Some(scope))) if BILLABLE.contains(&scope) => total += sum.amounts,
-                (None, Key::Scope(None)) => total += sum.amounts,
-                (None, _) => {}
-                (Some(wanted), Key::Scope(Some(scope))) if wanted.contains(&scope) => total += sum.amounts,
-                (Some(_), Key::Scope(Some(_))) => {}
-                (Some(_), _) if sum.amounts.rx.is_zero() && sum.amounts.tx.is_zero() => {}
-                (Some(_), _) => return None,
+            let Key::Scope(scope) = sum.of else { continue };
+            let is_wanted = match (scopes, scope) {
+                (None, Some(scope)) => BILLABLE.contains(&scope),
+                (None, None) => true,
+                (Some(wanted), Some(scope)) => wanted.contains(&scope),
+                (Some(_), None) if sum.amounts.rx.is_zero() && sum.amounts.tx.is_zero() => false,
+                (Some(_), None) => return None,
+            };
+            if is_wanted {
+                total += sum.amounts;
             }
         }
         let is_known = total.rx.frames.is_some() && total.tx.frames.is_some();
