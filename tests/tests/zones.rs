@@ -16,7 +16,7 @@ use serde_json::Value;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// As `dtraf run` of an earlier release has left it in Berlin: counted from 2025-01-05 on, with days of the last half year.
-const EARLIER: &str = include_str!("../../dtraf/src/store/tests/layout-3.sql");
+const EARLIER: &str = include_str!("../../dtraf/src/store/tests/layout-3-time.sql");
 
 fn json(text: &str) -> Result<Value> {
     serde_json::from_str(text).with_context(|| format!("read {text}"))

@@ -52,7 +52,7 @@ impl Retention {
         }
     }
 
-    /// Returns how long a removed container is kept apart: as long as any span of it.
+    /// Returns how long a removed container is kept apart: as long as any span of it but days and months.
     fn of_containers(&self) -> Duration {
         self.days.max(self.hours).max(self.five_minutes)
     }

@@ -158,10 +158,11 @@ impl Host {
         self.bench.journal.settle(sequence).unwrap();
     }
 
-    /// Everything that is said of months.
+    /// Everything that is said of months, and of days, which are kept for ever but for their ports.
     fn said(&self) -> Vec<String> {
         let archive = self.bench.archive();
         let selection = Selection { tier: Tier::Month, range: EVER, accounts: None };
+        let days = Selection { tier: Tier::Day, range: EVER, accounts: None };
         let lines = |by, sums| {
             let question =
                 Question { range: EVER, step: None, boundaries: vec![EVER.from, EVER.to], by, top: None };
@@ -181,6 +182,9 @@ impl Host {
             lines(By::Project, Sums::Holders(containers)),
             lines(By::Scope, Sums::Scopes(keys(Part::Scopes))),
             lines(By::Port, Sums::Ports { keys: keys(Part::Ports), totals }),
+            lines(By::Account, Sums::Holders(archive.by_container(&days).unwrap())),
+            lines(By::Project, Sums::Holders(archive.by_container(&days).unwrap())),
+            lines(By::Scope, Sums::Scopes(archive.by_key(&days, Part::Scopes).unwrap())),
         ]
         .concat();
         let resets = archive.since_reset(None).unwrap();

@@ -14,7 +14,7 @@ use crate::accounting::history::tier::Tier;
 use crate::accounting::history::zones::Zones;
 use crate::accounting::statement::period::{CycleDay, Range, Step, boundaries, range};
 use crate::accounting::statement::plan::{Plan, Series};
-use crate::accounting::statement::{By, Found, Question};
+use crate::accounting::statement::{By, Found, HolderName, Question};
 
 const SCOPES: [Series; 1] = [Series::Traffic(Part::Scopes)];
 
@@ -205,6 +205,11 @@ fn a_cycle_of_two_years_ago_is_billed_to_the_byte() {
     let packets = 30 * 4;
     assert_eq!(made.totals[0].bytes, Some(PerDirection { rx: packets * 1000, tx: 2 * packets * 1000 }));
     assert_eq!((made.lines.len(), made.kept_since), (1, None));
+    // By container, too.
+    let plan = archive.plan(&[range.from, range.to], &SCOPES).unwrap();
+    let containers = Archive::pieces(&plan, None, |asked| archive.by_container(asked)).unwrap();
+    assert!(containers.iter().all(|sum| matches!(sum.of, HolderName::Container { .. })));
+    assert_eq!(containers.iter().map(|sum| sum.amounts.rx.skbs).sum::<u64>(), packets);
     // Ports are dropped as before, and nothing is said of what is left of them.
     let ports = [Series::Traffic(Part::Scopes), Series::Traffic(Part::Ports)];
     assert_eq!(received(&archive, archive.zones(), range, None, &ports), [None]);
@@ -368,8 +373,12 @@ fn sums_beyond_what_sqlite_adds_up_are_shown() {
     host.book(second("2026-11-10T10:00:00Z"));
     host.book(second("2026-11-11T10:00:00Z"));
     let large = i64::MAX - 7;
-    let text = "UPDATE traffic SET rx_ip_bytes = ?1, rx_extra_bytes = 0, rx_link_bytes = 0, rx_added_bytes = 0, tx_ip_bytes = -5";
-    host.bench.store.connection.execute(text, [large]).unwrap();
+    for table in ["traffic", "holder_traffic"] {
+        let text = format!(
+            "UPDATE {table} SET rx_ip_bytes = ?1, rx_extra_bytes = 0, rx_link_bytes = 0, rx_added_bytes = 0, tx_ip_bytes = -5"
+        );
+        host.bench.store.connection.execute(&text, [large]).unwrap();
+    }
     let archive = host.archive();
     let range = Range { from: second("2026-11-10T00:00:00Z"), to: second("2026-11-12T00:00:00Z") };
     let plan = archive.plan(&[range.from, range.to], &SCOPES).unwrap();
@@ -382,7 +391,10 @@ fn sums_beyond_what_sqlite_adds_up_are_shown() {
     // All of these have the sum in them.
     let made = bill(&archive, range, None);
     assert_eq!(made.totals[0].bytes.unwrap().rx, expected);
-    assert_eq!(archive.by_account(&Selection { tier: Tier::Day, range, accounts: None }).unwrap().len(), 2);
+    let days = Selection { tier: Tier::Day, range, accounts: None };
+    for sums in [archive.by_account(&days).unwrap(), archive.by_container(&days).unwrap()] {
+        assert_eq!(sums.iter().map(|sum| sum.amounts.rx.skb_ip_bytes).sum::<u64>(), expected);
+    }
     archive.since_reset(None).unwrap();
     archive.kept(&Declared::default(), moment("2026-11-11T11:00:00Z"), archive.zones()).unwrap();
     archive.standings(None, &Declared::default(), moment("2026-11-11T11:00:00Z"), archive.zones()).unwrap();

@@ -1,6 +1,6 @@
 //! A time in which each account's container is made anew several times a day.
 //!
-//! Rows are those that dtraf's writer leaves: those of containers that were removed longer ago than days are kept are one for each
+//! Rows are those that dtraf's writer leaves: those of containers that were removed longer ago than days with ports are kept are one for each
 //! account.
 
 use anyhow::Result;
