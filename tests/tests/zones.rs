@@ -61,7 +61,7 @@ fn daemon_shell_and_cron_in_three_zones_give_the_same_figures() -> Result<()> {
         let mut figures = Vec::new();
         for command in [
             &["report"][..],
-            &["report", "--hourly", "--from=today"],
+            &["report", "--hourly", "--from=today", "--to=today"],
             &["report", "--bill", "--counts=tx"],
             &["quota", "list"],
         ] {
