@@ -136,13 +136,16 @@ impl Knowledge for World<'_> {
 /// Whether a container has lately sent from a MAC address. Kept out of the fast path.
 #[inline(never)]
 fn is_learned(slot: u32, mac: u64, unknown: Unknown) -> u64 {
-    let mut found = unknown.no_result();
     if let Some(learned) = LEARNED.get(slot) {
         for known in &learned.macs {
-            found |= u64::from(*known == mac);
+            // No flag that is carried on: the verifier of Linux 6.1 and before would follow both its values from each
+            // comparison to the end.
+            if *known == mac {
+                return unknown.forget(1);
+            }
         }
     }
-    found
+    unknown.no_result()
 }
 
 /// Remembers a MAC address that a container has sent from, in place of the oldest one. Group addresses are no sources, and

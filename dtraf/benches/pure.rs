@@ -26,8 +26,8 @@ impl Knowledge for Serves {
         false
     }
 
-    fn mac(&self) -> u64 {
-        0
+    fn uses_mac(&self, _: u64) -> bool {
+        true
     }
 }
 
@@ -65,7 +65,7 @@ fn packets(criterion: &mut Criterion) {
             |bencher, frame| {
                 bencher.iter(|| {
                     let walked = walk(black_box(frame), Direction::Received)?;
-                    let weight = measure(black_box(size), &walked);
+                    let weight = measure(black_box(size), &walked, || false);
                     Some((weight, decide(&walked, Direction::Received, black_box(&Serves(40_000)))))
                 });
             },

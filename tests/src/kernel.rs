@@ -42,7 +42,7 @@ struct Map {
 
 impl Kernel {
     /// Where dtraf pins its maps. The number is the maps' layout.
-    pub const PINS: &str = "/sys/fs/bpf/dtraf/4";
+    pub const PINS: &str = "/sys/fs/bpf/dtraf/5";
 
     /// What belongs to the maps that are pinned.
     pub fn of(host: &Place) -> Result<Self> {
