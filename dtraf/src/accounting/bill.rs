@@ -17,7 +17,8 @@ use super::statement::period::Range;
 use super::statement::plan::Gap;
 use super::statement::{By, Circumstances, Found, Group, HolderName, Question, Sum, holder};
 
-/// Scopes that bills and quotas count where nothing else is said.
+/// Scopes that bills and quotas may count, and do where nothing else is said. Nobody asked for flooded frames, and they are for
+/// somebody else.
 pub(crate) const BILLABLE: [Scope; 6] =
     [Scope::Internet, Scope::Lan, Scope::Host, Scope::Container, Scope::Multicast, Scope::Other];
 
@@ -212,11 +213,10 @@ impl Line {
         unit: Unit,
     ) -> Self {
         let counts = |scope: &Option<Scope>| match (&rule.scopes, scope) {
-            // Nobody asked for flooded frames, and they are for somebody else.
-            (_, Some(Scope::Flooded)) | (Some(_), None) => false,
-            (None, Some(scope)) => BILLABLE.contains(scope),
-            (None, None) => true,
+            (_, Some(scope)) if !BILLABLE.contains(scope) => false,
+            (None, _) => true,
             (Some(wanted), Some(scope)) => wanted.contains(scope),
+            (Some(_), None) => false,
         };
         let is_known = rule.scopes.is_none()
             || scopes.get(&None).is_none_or(|both| both.rx.is_zero() && both.tx.is_zero());

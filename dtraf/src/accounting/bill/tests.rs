@@ -66,6 +66,21 @@ fn each_way_of_counting_is_what_it_says() {
 }
 
 #[test]
+fn flooded_frames_are_billed_to_nobody_even_where_terms_name_them() {
+    let sums = || vec![sum("web", Some(Scope::Internet), 300, 500), sum("web", Some(Scope::Flooded), 9, 0)];
+    for (scopes, billable) in
+        [(None, 800), (Some(vec![Scope::Internet, Scope::Flooded]), 800), (Some(vec![Scope::Flooded]), 0)]
+    {
+        let scopes = scopes.map(|scopes| scopes.into_iter().collect());
+        let tariff = Tariff { host: Terms { scopes, ..Terms::default() }, accounts: BTreeMap::new() };
+        assert_eq!(
+            dues(&tariff, sums()),
+            [Some((billable, billable, None)), Some((billable, billable, None))]
+        );
+    }
+}
+
+#[test]
 fn an_account_goes_by_its_own_terms_and_the_allowance_is_the_hosts() {
     let tariff = Tariff {
         host: Terms { price: Some(price("0.05")), allowance: Some(1_000_000_000), ..Terms::default() },

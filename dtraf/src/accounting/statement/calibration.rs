@@ -59,8 +59,8 @@ impl Calibration {
         for sum in sums {
             let Key::Scope(scope) = sum.of else { continue };
             let is_wanted = match (scopes, scope) {
-                (None, Some(scope)) => BILLABLE.contains(&scope),
-                (None, None) => true,
+                (_, Some(scope)) if !BILLABLE.contains(&scope) => false,
+                (None, _) => true,
                 (Some(wanted), Some(scope)) => wanted.contains(&scope),
                 (Some(_), None) if sum.amounts.rx.is_zero() && sum.amounts.tx.is_zero() => false,
                 (Some(_), None) => return None,
@@ -115,6 +115,10 @@ mod tests {
             bytes(compare(said(Some(&[Scope::Container]), begin, end), &internet, sums)),
             Some(500_000)
         );
+        // Flooded frames are in no bill.
+        let flooded = [sum(Some(Scope::Internet), 10), sum(Some(Scope::Flooded), 7)];
+        assert_eq!(bytes(compare(said(None, begin, end), &Terms::default(), &flooded)), Some(10_000));
+        assert_eq!(bytes(compare(said(Some(&[Scope::Flooded]), begin, end), &internet, &flooded)), Some(0));
         // Nobody looked who the other end was.
         let ruled = [sum(Some(Scope::Internet), 10), sum(None, 3)];
         assert_eq!(compare(said(None, begin, end), &internet, &ruled), None);
