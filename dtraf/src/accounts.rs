@@ -12,9 +12,11 @@ use crate::view::{accounts, resets};
 
 pub(crate) fn run(config: Accounts) -> anyhow::Result<()> {
     let Accounts { task, path } = config;
-    let zone = clock::zone();
     let text = match task {
-        AccountTask::List(look) => accounts::list(&Archive::open(&path)?.register()?, &look, &zone),
+        AccountTask::List { look, zone } => {
+            let archive = Archive::open(&path)?;
+            accounts::list(&archive.register()?, &look, &zone.of(archive.zones()))
+        }
         AccountTask::Rename { old, new } => {
             Editor::open(&path)?.rename(&old, &new)?;
             format!("{} is called {}.\n", neutral(&old), neutral(&new))
@@ -23,11 +25,13 @@ pub(crate) fn run(config: Accounts) -> anyhow::Result<()> {
             Editor::open(&path)?.merge(&from, &into)?;
             format!("All of {} belongs to {}.\n", neutral(&from), neutral(&into))
         }
-        AccountTask::Who { address, at, look } => {
-            let time = time(&at, clock::now(), &zone)?;
-            let tenants = Archive::open(&path)?.tenants(address, time)?;
-            ensure!(!tenants.is_empty(), accounts::nobody(address, time, &zone));
-            accounts::who(address, time, &tenants, &look, &zone)
+        AccountTask::Who { address, at, look, zone } => {
+            let archive = Archive::open(&path)?;
+            let zones = zone.of(archive.zones());
+            let time = time(&at, clock::now(), &zones)?;
+            let tenants = archive.tenants(address, time)?;
+            ensure!(!tenants.is_empty(), accounts::nobody(address, time, &zones));
+            accounts::who(address, time, &tenants, &look, &zones)
         }
     };
     print(&text).context("write to standard output").map(drop)
@@ -36,10 +40,10 @@ pub(crate) fn run(config: Accounts) -> anyhow::Result<()> {
 pub(crate) fn reset(config: Reset) -> anyhow::Result<()> {
     let Reset { accounts, task, path } = config;
     let text = match task {
-        ResetTask::List(look) => {
+        ResetTask::List { look, zone } => {
             let archive = Archive::open(&path)?;
             let chosen = archive.accounts(&accounts)?;
-            resets::list(&archive.baselines(chosen.as_deref())?, &look, &clock::zone())
+            resets::list(&archive.baselines(chosen.as_deref())?, &look, &zone.of(archive.zones()))
         }
         ResetTask::Reset => {
             let count = Editor::open(&path)?.reset(&accounts, clock::now())?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod calibration;
+pub(crate) mod ledger;
 pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod rules;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::accounts::{AccountArgs, ResetArgs};
 use self::calibration::CalibrationArgs;
+use self::ledger::LedgerToolArgs;
 use self::quota::QuotaArgs;
 use self::report::ReportArgs;
 use self::rules::RulesArgs;
@@ -57,6 +59,7 @@ Environment:
   DOCKER_HOST  where Docker listens; the system's socket without it
   NO_COLOR     no colours when it is set to anything
   RUST_LOG     what is logged to stderr: error, warn, info (the default), debug, trace
+  TZ           the time zone of a ledger that is new; the host's without it. It changes no report
 
 Files:
   /sys/fs/bpf/dtraf/         pinned maps and links: counting goes on in them while no dtraf runs
@@ -72,6 +75,7 @@ Examples:
   dtraf account who 172.17.0.5       whose address that is, or was --at a time
   dtraf reset shop/web               a new baseline; `dtraf report --since-reset` counts from there
   dtraf quota set shop/web 500GB     an allowance for each month; --hook is run at 80 and 100 %
+  dtraf ledger zone                  in which time zone the ledger's days and months are
   dtraf doctor                       what this host can do, and what is in the way
   dtraf uninstall                    detach and remove everything";
 
@@ -84,6 +88,7 @@ pub(crate) enum Command {
     Reset(ResetArgs),
     Calibration(CalibrationArgs),
     Quota(QuotaArgs),
+    Ledger(LedgerToolArgs),
     Top(TopArgs),
     Rules(RulesArgs),
     Doctor(DoctorArgs),
@@ -401,6 +406,8 @@ mod tests {
             ("report --since-reset --daily", "cannot be used with"),
             ("report --since-reset --by port", "cannot be used with"),
             ("reset --format json", "--list"),
+            ("report --tz Mars/Olympus", "is not a time zone"),
+            ("ledger zone CET-1CEST,M3.5.0,M10.5.0/3", "is not a time zone"),
             ("account merge a", "<INTO>"),
             ("account who 172.17.0", "invalid IP address"),
             ("", "Usage: dtraf <COMMAND>"),

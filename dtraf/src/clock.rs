@@ -2,8 +2,6 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use jiff::tz::TimeZone;
-
 use crate::accounting::identity::Timestamp;
 
 /// What the calendar says.
@@ -16,9 +14,4 @@ pub(crate) fn now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "time enters here, and is an argument everywhere else")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
-}
-
-/// In which days, months and hours are told. UTC where the host says nothing of it.
-pub(crate) fn zone() -> TimeZone {
-    TimeZone::system()
 }

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod calibration;
 pub(crate) mod file;
 pub(crate) mod labels;
+pub(crate) mod ledger;
 pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod rules;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 
 use self::accounts::{Accounts, Reset};
 use self::calibration::Calibrations;
+use self::ledger::LedgerTool;
 use self::quota::Quotas;
 use self::report::Report;
 use self::rules::Rules;
@@ -42,6 +44,7 @@ pub(crate) enum Config {
     Reset(Reset),
     Calibration(Calibrations),
     Quota(Quotas),
+    Ledger(LedgerTool),
     Top(Top),
     Rules(Rules),
     Doctor(Doctor),
@@ -163,6 +166,7 @@ impl Config {
             Command::Rules(args) => Self::Rules(Rules::resolve(args, stdout)),
             Command::Calibration(args) => Self::Calibration(Calibrations::resolve(args, stdout)),
             Command::Quota(args) => Self::Quota(Quotas::resolve(args, stdout)?),
+            Command::Ledger(args) => Self::Ledger(LedgerTool::resolve(args)),
             Command::Doctor(args) => Self::Doctor(Doctor::resolve(args, stdout)),
             Command::Uninstall(args) => Self::Uninstall(Uninstall::resolve(args)),
         })

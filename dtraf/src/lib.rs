@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod exit;
 mod clock;
+mod zone;
 mod logging;
 mod host;
 mod terminal;
@@ -24,6 +25,7 @@ mod report;
 mod accounts;
 mod calibration;
 mod quota;
+mod ledger;
 mod top;
 mod rules;
 mod doctor;
@@ -65,6 +67,7 @@ fn run(config: Config) -> anyhow::Result<()> {
             Config::Reset(config) => accounts::reset(config),
             Config::Calibration(config) => calibration::run(config),
             Config::Quota(config) => quota::run(config),
+            Config::Ledger(config) => ledger::run(config),
             Config::Top(config) => top::run(config).await,
             Config::Rules(config) => rules::run(config).await,
             Config::Doctor(config) => doctor::run(config).await,

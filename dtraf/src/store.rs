@@ -14,11 +14,14 @@ mod read;
 mod recover;
 mod resume;
 mod write;
+mod zones;
 
-pub(crate) use self::edit::Editor;
+pub(crate) use self::edit::{Editor, ZoneChange};
 pub(crate) use self::error::StoreError;
 pub(crate) use self::open::{Store, remove};
-pub(crate) use self::read::{Archive, Everybody, Selection};
+#[cfg(test)]
+pub(crate) use self::read::Selection;
+pub(crate) use self::read::{AccountRow, Archive, Everybody};
 pub(crate) use self::recover::{GoesOn, Recovered, Recovery, recover};
 pub(crate) use self::resume::Epoch;
 pub(crate) use self::write::{Calendar, Retention};

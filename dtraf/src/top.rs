@@ -114,7 +114,7 @@ impl Books {
         if written.is_none() || written == self.seen {
             return Ok(None);
         }
-        let kept = archive.kept(&self.settings.declared, clock::now(), &clock::zone())?;
+        let kept = archive.kept(&self.settings.declared, clock::now(), archive.zones())?;
         self.seen = written;
         Ok(Some(kept))
     }

@@ -1,6 +1,7 @@
 //! dtraf in the lab: as a user would run it on a Docker host.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -21,6 +22,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub struct Dtraf<'a> {
     host: &'a Place,
     program: PathBuf,
+    /// Value of `TZ`; that of the tests when `None`.
+    zone: Option<String>,
 }
 
 impl<'a> Dtraf<'a> {
@@ -39,7 +42,19 @@ impl<'a> Dtraf<'a> {
     }
 
     pub fn on(host: &'a Place, program: &Path) -> Self {
-        Self { host, program: program.to_path_buf() }
+        Self { host, program: program.to_path_buf(), zone: None }
+    }
+
+    /// The same program, started with this `TZ`.
+    #[must_use]
+    pub fn in_zone(&self, zone: &str) -> Self {
+        Self { host: self.host, program: self.program.clone(), zone: Some(zone.to_owned()) }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.host.command(&self.program);
+        command.args(args).envs(self.zone.iter().map(|zone| ("TZ", zone)));
+        command
     }
 
     /// Its file, for those who start it in a way of their own.
@@ -49,7 +64,7 @@ impl<'a> Dtraf<'a> {
 
     /// Runs it to its end and demands success.
     pub fn run(&self, args: &[&str]) -> Result<String> {
-        finish(self.host.command(&self.program).args(args), &format!("dtraf {}", args.join(" ")))
+        finish(&mut self.command(args), &format!("dtraf {}", args.join(" ")))
     }
 
     /// Runs it to its end, whatever that is.
@@ -64,13 +79,13 @@ impl<'a> Dtraf<'a> {
 
     /// Starts it with this program's own terminal.
     pub fn attach(&self, args: &[&str]) -> Result<Process> {
-        Process::attach("dtraf", self.host.command(&self.program).args(args))
+        Process::attach("dtraf", &mut self.command(args))
     }
 
     /// Starts it.
     pub fn start(&self, args: &[&str]) -> Result<Running> {
         let name = format!("dtraf {}", args.join(" "));
-        Ok(Running { process: Process::start(&name, self.host.command(&self.program).args(args))? })
+        Ok(Running { process: Process::start(&name, &mut self.command(args))? })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Add;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::dtraf::Dtraf;
 use crate::ledger::Ledger;
@@ -16,10 +17,17 @@ pub const GROUPINGS: [&str; 5] = ["account", "container", "port", "scope", "proj
 const STEPS: [Option<&str>; 5] =
     [None, Some("--hourly"), Some("--daily"), Some("--monthly"), Some("--cycles")];
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Statement {
+    /// Without those of the time before the ledger began.
     pub lines: Vec<Line>,
     pub total: Both<Amount>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Document {
+    lines: Vec<Value>,
+    total: Both<Amount>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -37,8 +45,12 @@ impl Statement {
     pub fn of(dtraf: &Dtraf<'_>, ledger: &Ledger, options: &[&str]) -> Result<Self> {
         let db = ledger.option();
         let text = dtraf.run(&[&["report", &db, "--format=json"], options].concat())?;
-        let statement: Self =
-            serde_json::from_str(&text).with_context(|| format!("read dtraf's report {text:?}"))?;
+        let read = || -> serde_json::Result<Self> {
+            let Document { lines, total } = serde_json::from_str(&text)?;
+            let counted = lines.into_iter().filter(|line| line["kind"] != "not_counted");
+            Ok(Self { lines: counted.map(serde_json::from_value).collect::<Result<_, _>>()?, total })
+        };
+        let statement = read().with_context(|| format!("read dtraf's report {text:?}"))?;
         let sum = statement.lines.iter().map(Line::amount).fold(Both::default(), Add::add);
         ensure!(sum == statement.total, "{options:?}: the lines make {sum:?}, not {:?}", statement.total);
         Ok(statement)

@@ -109,15 +109,16 @@ impl Unit {
     }
 }
 
+/// Sums end at 2^64 - 1, which no counter of the kernel passes: only a ledger that somebody has changed comes to it.
 impl Add for Frames {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
         Self {
-            wire_bytes: self.wire_bytes + other.wire_bytes,
-            packets: self.packets + other.packets,
-            ip_bytes: self.ip_bytes + other.ip_bytes,
-            skb_bytes: self.skb_bytes + other.skb_bytes,
+            wire_bytes: self.wire_bytes.saturating_add(other.wire_bytes),
+            packets: self.packets.saturating_add(other.packets),
+            ip_bytes: self.ip_bytes.saturating_add(other.ip_bytes),
+            skb_bytes: self.skb_bytes.saturating_add(other.skb_bytes),
         }
     }
 }
@@ -129,8 +130,8 @@ impl Add for Amount {
     fn add(self, other: Self) -> Self {
         Self {
             frames: self.frames.zip(other.frames).map(|(one, other)| one + other),
-            skb_ip_bytes: self.skb_ip_bytes + other.skb_ip_bytes,
-            skbs: self.skbs + other.skbs,
+            skb_ip_bytes: self.skb_ip_bytes.saturating_add(other.skb_ip_bytes),
+            skbs: self.skbs.saturating_add(other.skbs),
         }
     }
 }

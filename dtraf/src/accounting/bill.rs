@@ -14,7 +14,13 @@ use rust_decimal::Decimal;
 
 use super::amount::{Amount, PerDirection, Unit};
 use super::statement::period::Range;
-use super::statement::{By, Group, HolderName, Question, Sum, holder};
+use super::statement::plan::Gap;
+use super::statement::{By, Circumstances, Found, Group, HolderName, Question, Sum, holder};
+
+/// Scopes that bills and quotas may count, and do where nothing else is said. Nobody asked for flooded frames, and they are for
+/// somebody else.
+pub(crate) const BILLABLE: [Scope; 6] =
+    [Scope::Internet, Scope::Lan, Scope::Host, Scope::Container, Scope::Multicast, Scope::Other];
 
 /// A price is for as many bytes as a one with so many zeros.
 const GB_DIGITS: u32 = 9;
@@ -81,6 +87,10 @@ pub(crate) struct Bill {
     pub(crate) lines: Vec<Line>,
     /// Of the host by its own rule, for each span. Lines need not add up to it.
     pub(crate) totals: Vec<Line>,
+    /// Spans that are not known.
+    pub(crate) gaps: Vec<Gap>,
+    /// Bills like this one are whole from this second on, if some span is not kept.
+    pub(crate) kept_since: Option<i64>,
 }
 
 /// What one account, or the host, owes for a span.
@@ -90,9 +100,9 @@ pub(crate) struct Line {
     /// `None`: the host.
     pub(crate) group: Option<Group>,
     pub(crate) rule: Rule,
-    /// Traffic with the rule's scopes, in the bill's unit.
-    pub(crate) bytes: PerDirection<u64>,
-    /// `None` where it is not known who the other ends were, and the rule asks.
+    /// Traffic with the rule's scopes, in the bill's unit. `None` where the span is not wholly kept, or was not counted.
+    pub(crate) bytes: Option<PerDirection<u64>>,
+    /// `None` without bytes, and where it is not known who the other ends were and the rule asks.
     pub(crate) due: Option<Due>,
 }
 
@@ -124,10 +134,24 @@ impl Tariff {
             allowance: own.allowance,
         }
     }
+
+    fn of_group(&self, group: &Group) -> Rule {
+        match group {
+            Group::Account(name) => self.of_account(name),
+            // Nobody is billed for what nobody is known to have.
+            _ => Rule { price: None, ..self.of_account("") },
+        }
+    }
 }
 
 impl Bill {
-    pub(crate) fn new(question: &Question, tariff: &Tariff, sums: Vec<Sum<Billed>>) -> Self {
+    pub(crate) fn new(
+        question: &Question,
+        tariff: &Tariff,
+        found: Found<Vec<Sum<Billed>>>,
+        circumstances: &Circumstances,
+    ) -> Self {
+        let Found { plan, sums, around } = found;
         let mut groups = BTreeMap::<(usize, Group), BTreeMap<Option<Scope>, PerDirection<Amount>>>::new();
         let mut host = BTreeMap::<usize, BTreeMap<Option<Scope>, PerDirection<Amount>>>::new();
         for Sum { start, of: (name, scope), amounts } in sums {
@@ -139,28 +163,43 @@ impl Bill {
         let all = host.values().flat_map(BTreeMap::values);
         let is_known = all.flat_map(|both| [both.rx, both.tx]).all(|amount| amount.frames.is_some());
         let unit = if is_known { Unit::Wire } else { Unit::SkbIp };
-        let rule = |group: &Group| match group {
-            Group::Account(name) => tariff.of_account(name),
-            // Nobody is billed for what nobody is known to have.
-            _ => Rule { price: None, ..tariff.of_account("") },
-        };
         let mut lines: Vec<_> = groups
             .iter()
             .map(|((span, group), scopes)| {
-                (*span, Line::new(question.spans(*span), Some(group.clone()), rule(group), scopes, unit))
+                let rule = tariff.of_group(group);
+                (*span, Line::new(question.spans(*span), Some(group.clone()), rule, scopes, unit))
             })
             .collect();
+        let mut totals: BTreeMap<_, _> = host
+            .iter()
+            .map(|(span, scopes)| {
+                (*span, Line::new(question.spans(*span), None, tariff.of_host(), scopes, unit))
+            })
+            .collect();
+        let gaps = question.gaps(&plan, circumstances, &host.keys().copied().collect());
+        let mut named: BTreeMap<i64, BTreeSet<Group>> = BTreeMap::new();
+        for (gap, sums) in plan.gaps.iter().zip(around) {
+            let groups = sums.into_iter().map(|sum| holder(sum.of.0, By::Account));
+            named.entry(gap.range.from).or_default().extend(groups);
+        }
+        for gap in &gaps {
+            let Some(span) = question.span_of(gap.range.from) else { continue };
+            for group in gap.groups(named.remove(&gap.range.from).unwrap_or_default()) {
+                let rule = tariff.of_group(&group);
+                lines.push((span, Line::unknown(gap.range, Some(group), rule)));
+            }
+            totals.insert(span, Line::unknown(gap.range, None, tariff.of_host()));
+        }
         lines.sort_by_key(|(span, line)| {
             (*span, std::cmp::Reverse(line.due.map(|due| due.billable)), line.group.clone())
         });
-        let totals = host
-            .iter()
-            .map(|(span, scopes)| Line::new(question.spans(*span), None, tariff.of_host(), scopes, unit));
         Self {
             range: question.range,
             unit,
             lines: lines.into_iter().map(|(_, line)| line).collect(),
-            totals: totals.collect(),
+            totals: totals.into_values().collect(),
+            gaps,
+            kept_since: plan.kept_since(),
         }
     }
 }
@@ -174,10 +213,10 @@ impl Line {
         unit: Unit,
     ) -> Self {
         let counts = |scope: &Option<Scope>| match (&rule.scopes, scope) {
-            // Nobody asked for flooded frames, and they are for somebody else.
-            (_, Some(Scope::Flooded)) | (Some(_), None) => false,
+            (_, Some(scope)) if !BILLABLE.contains(scope) => false,
             (None, _) => true,
             (Some(wanted), Some(scope)) => wanted.contains(scope),
+            (Some(_), None) => false,
         };
         let is_known = rule.scopes.is_none()
             || scopes.get(&None).is_none_or(|both| both.rx.is_zero() && both.tx.is_zero());
@@ -186,7 +225,12 @@ impl Line {
         // The bill's unit is one that everything is known in.
         let bytes = PerDirection::from_fn(|direction| unit.bytes(both.get(direction)).unwrap_or_default());
         let due = is_known.then(|| Due::of(&rule, &bytes));
-        Self { span, group, rule, bytes, due }
+        Self { span, group, rule, bytes: Some(bytes), due }
+    }
+
+    /// A span that nothing is known of.
+    fn unknown(span: Range, group: Option<Group>, rule: Rule) -> Self {
+        Self { span, group, rule, bytes: None, due: None }
     }
 }
 

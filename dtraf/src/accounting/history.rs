@@ -9,3 +9,4 @@ pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod register;
 pub(crate) mod tier;
+pub(crate) mod zones;

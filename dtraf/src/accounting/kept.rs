@@ -16,10 +16,10 @@ pub(crate) struct Kept {
 /// What an account has, in all of its containers that are and were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeptAccount {
-    /// Since midnight.
-    pub(crate) today: PerDirection<Amount>,
-    /// In the billing cycle that is under way.
-    pub(crate) cycle: PerDirection<Amount>,
+    /// Since midnight; `None` where that is not wholly kept.
+    pub(crate) today: Option<PerDirection<Amount>>,
+    /// In the billing cycle that is under way; `None` where that is not wholly kept.
+    pub(crate) cycle: Option<PerDirection<Amount>>,
     /// How much of its quota is used; `None` without one, and where that is not known.
     pub(crate) quota_percent: Option<u64>,
 }

@@ -147,8 +147,8 @@ impl std::ops::Add for Shortfall {
 
     fn add(self, other: Self) -> Self {
         Self {
-            skb_bytes: self.skb_bytes + other.skb_bytes,
-            skbs: self.skbs + other.skbs,
+            skb_bytes: self.skb_bytes.saturating_add(other.skb_bytes),
+            skbs: self.skbs.saturating_add(other.skbs),
             settled: self.settled && other.settled,
         }
     }

@@ -3,17 +3,20 @@
 //! Pure: sums as the ledger has them go in, with the names of those they belong to; lines come out, in spans that the calendar
 //! makes. What is in no line is not in the total.
 
+pub(crate) mod calibration;
 pub(crate) mod forecast;
 pub(crate) mod period;
+pub(crate) mod plan;
 pub(crate) mod reconcile;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use self::calibration::Calibration;
 use self::forecast::Forecast;
 use self::period::{Range, Step};
+use self::plan::{Gap, Plan, Why};
 use self::reconcile::Reconciliation;
 use super::amount::{Amount, Frames, PerDirection, Unit};
-use super::bill::Counts;
 use super::history::key::Key;
 use super::identity::{ContainerId, Timestamp};
 use super::snapshot::{Bucket, Shortfall};
@@ -53,6 +56,10 @@ pub(crate) enum Group {
     NoPort(Bucket),
     /// `None`: nobody looked who the other end was.
     Scope(Option<Scope>),
+    /// Everything in a time that is not wholly kept.
+    NotKept,
+    /// Everything in a time before the ledger began.
+    NotCounted,
 }
 
 /// What is known of who has counts.
@@ -114,30 +121,6 @@ pub(crate) struct Circumstances {
     pub(crate) absences: Vec<(Timestamp, Timestamp)>,
     /// What others say of times that are at least partly within the range.
     pub(crate) calibrations: Vec<Calibration>,
-    /// Where the tier begins that the lines are made from; earlier spans were dropped.
-    pub(crate) kept_since: Option<i64>,
-}
-
-/// What somebody else has counted: a provider's panel, a router. Never part of any sum.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Calibration {
-    pub(crate) number: i64,
-    pub(crate) range: Range,
-    pub(crate) counts: Counts,
-    pub(crate) bytes: u64,
-    /// Who says so.
-    pub(crate) note: String,
-    /// What the ledger has of that time, in the unit of all that is in it. `None` before it was looked up.
-    pub(crate) counted: Option<u64>,
-}
-
-impl Circumstances {
-    /// No span of the range was dropped that had something in it.
-    pub(crate) fn has_all_of(&self, range: Range) -> bool {
-        let second = |at: Timestamp| i64::try_from(at.0.as_secs()).unwrap_or(i64::MAX);
-        let had_something = |kept: i64| self.since.is_some_and(|since| second(since) < kept);
-        !self.kept_since.is_some_and(|kept| kept > range.from && had_something(kept))
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -145,11 +128,16 @@ pub(crate) struct Statement {
     pub(crate) range: Range,
     pub(crate) step: Option<Step>,
     pub(crate) by: By,
+    pub(crate) unit: Unit,
     pub(crate) lines: Vec<Line>,
-    /// Of all lines, those that are not shown included.
-    pub(crate) total: PerDirection<Amount>,
+    /// Of all lines, those that are not shown included. `None` where some of it is not known.
+    pub(crate) total: Option<PerDirection<Amount>>,
     /// How many lines are not shown.
     pub(crate) left_out: usize,
+    /// Steps that are not known.
+    pub(crate) gaps: Vec<Gap>,
+    /// Reports like this one are whole from this second on, if some step is not kept.
+    pub(crate) kept_since: Option<i64>,
     pub(crate) circumstances: Circumstances,
     /// Where the range is a cycle that is under way.
     pub(crate) forecast: Option<Forecast>,
@@ -161,7 +149,8 @@ pub(crate) struct Statement {
 pub(crate) struct Line {
     pub(crate) span: Range,
     pub(crate) group: Group,
-    pub(crate) amounts: PerDirection<Amount>,
+    /// `None` in a step that is not known.
+    pub(crate) amounts: Option<PerDirection<Amount>>,
 }
 
 /// What is asked for.
@@ -176,46 +165,55 @@ pub(crate) struct Question {
     pub(crate) top: Option<usize>,
 }
 
+/// What the ledger has for a question.
+#[derive(Clone, Debug)]
+pub(crate) struct Found<S> {
+    pub(crate) plan: Plan,
+    /// Of the plan's pieces.
+    pub(crate) sums: S,
+    /// Month spans around each of the plan's gaps, in their order: they say who had something then, but not how much.
+    pub(crate) around: Vec<S>,
+}
+
 impl Statement {
-    pub(crate) fn new(question: &Question, sums: Sums, circumstances: Circumstances) -> Self {
+    pub(crate) fn new(question: &Question, found: Found<Sums>, circumstances: Circumstances) -> Self {
         let by = question.by;
-        let mut lines = BTreeMap::<(usize, Group), PerDirection<Amount>>::new();
-        let mut add = |start: i64, group: Group, amounts: PerDirection<Amount>| {
+        let Found { plan, sums, around } = found;
+        let mut lines = BTreeMap::<(usize, Group), Option<PerDirection<Amount>>>::new();
+        for (start, group, amounts) in grouped(sums, by) {
             if let Some(span) = question.span_of(start) {
-                *lines.entry((span, group)).or_default() += amounts;
-            }
-        };
-        match sums {
-            Sums::Holders(sums) => {
-                for sum in sums {
-                    add(sum.start, holder(sum.of, by), sum.amounts);
-                }
-            }
-            Sums::Scopes(sums) => {
-                for sum in sums {
-                    add(sum.start, key(sum.of), sum.amounts);
-                }
-            }
-            Sums::Ports { keys, totals } => {
-                for (start, amounts) in without_port(&keys, &totals) {
-                    add(start, Group::NoPort(Bucket::NoRule), amounts);
-                }
-                for sum in keys {
-                    add(sum.start, key(sum.of), sum.amounts);
-                }
+                *lines.entry((span, group)).or_default().get_or_insert_default() += amounts;
             }
         }
-        let total = lines.values().copied().sum();
+        let known: PerDirection<Amount> = lines.values().copied().flatten().sum();
+        let found: BTreeSet<usize> = lines.keys().map(|(span, _)| *span).collect();
+        let gaps = question.gaps(&plan, &circumstances, &found);
+        let is_known = plan.is_whole() && question.is_partly_counted(&circumstances, &found);
+        let mut named: BTreeMap<i64, BTreeSet<Group>> = BTreeMap::new();
+        for (gap, sums) in plan.gaps.iter().zip(around) {
+            let groups = grouped(sums, by).into_iter().map(|(_, group, _)| group);
+            named.entry(gap.range.from).or_default().extend(groups);
+        }
+        for gap in &gaps {
+            let Some(span) = question.span_of(gap.range.from) else { continue };
+            for group in gap.groups(named.remove(&gap.range.from).unwrap_or_default()) {
+                lines.insert((span, group), None);
+            }
+        }
         let mut order: Vec<_> = lines
             .iter()
             .enumerate()
-            .map(|(place, ((span, _), amounts))| (*span, std::cmp::Reverse(weight(amounts)), place))
+            .map(|(place, ((span, _), amounts))| {
+                (*span, std::cmp::Reverse(amounts.as_ref().map(weight)), place)
+            })
             .collect();
         order.sort_unstable();
         let mut places: Vec<_> = lines.into_iter().map(Some).collect();
         let lines = order.into_iter().filter_map(|(.., place)| places[place].take());
         let mut lines: Vec<_> = lines
-            .map(|((span, group), amounts)| (span, Line { span: question.spans(span), group, amounts }))
+            .map(|((span, group), amounts)| {
+                (span, Line { span: question.line_span(span, &gaps), group, amounts })
+            })
             .collect();
         let all = lines.len();
         if let Some(top) = question.top {
@@ -230,20 +228,53 @@ impl Statement {
             range: question.range,
             step: question.step,
             by,
+            unit: unit(&known),
             left_out: all - lines.len(),
             lines: lines.into_iter().map(|(_, line)| line).collect(),
-            total,
+            total: is_known.then_some(known),
+            gaps,
+            kept_since: plan.kept_since(),
             circumstances,
             forecast: None,
             reconciled: None,
         }
     }
+}
 
-    /// Wire bytes where all is known in them; otherwise what everything is known in.
-    pub(crate) fn unit(&self) -> Unit {
-        let is_known = Direction::ALL.iter().all(|direction| self.total.get(*direction).frames.is_some());
-        if is_known { Unit::Wire } else { Unit::SkbIp }
+/// Wire bytes where all is known in them; otherwise what everything is known in.
+fn unit(known: &PerDirection<Amount>) -> Unit {
+    let is_known = Direction::ALL.iter().all(|direction| known.get(*direction).frames.is_some());
+    if is_known { Unit::Wire } else { Unit::SkbIp }
+}
+
+impl Gap {
+    /// Lines that stand for the gap: those who had something around that time, or one for everybody.
+    pub(super) fn groups(&self, named: BTreeSet<Group>) -> BTreeSet<Group> {
+        match self.why {
+            Why::NotKept { .. } if !named.is_empty() => named,
+            Why::NotKept { .. } => BTreeSet::from([Group::NotKept]),
+            Why::NotCounted => BTreeSet::from([Group::NotCounted]),
+        }
     }
+}
+
+/// Sums with the group that each belongs to, and the second that its span begins at.
+fn grouped(sums: Sums, by: By) -> Vec<(i64, Group, PerDirection<Amount>)> {
+    match sums {
+        Sums::Holders(sums) => {
+            sums.into_iter().map(|sum| (sum.start, holder(sum.of, by), sum.amounts)).collect()
+        }
+        Sums::Scopes(sums) => sums.into_iter().map(|sum| (sum.start, key(sum.of), sum.amounts)).collect(),
+        Sums::Ports { keys, totals } => {
+            let rest = without_port(&keys, &totals).into_iter();
+            let rest = rest.map(|(start, amounts)| (start, Group::NoPort(Bucket::NoRule), amounts));
+            rest.chain(keys.into_iter().map(|sum| (sum.start, key(sum.of), sum.amounts))).collect()
+        }
+    }
+}
+
+pub(crate) fn second(at: Timestamp) -> i64 {
+    i64::try_from(at.0.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Question {
@@ -255,6 +286,49 @@ impl Question {
 
     pub(super) fn spans(&self, number: usize) -> Range {
         Range { from: self.boundaries[number], to: self.boundaries[number + 1] }
+    }
+
+    /// The plan's gaps, and the time before the ledger began in which nothing was found. Steps before it are one gap together.
+    pub(crate) fn gaps(
+        &self,
+        plan: &Plan,
+        circumstances: &Circumstances,
+        found: &BTreeSet<usize>,
+    ) -> Vec<Gap> {
+        let kept = plan.gaps.iter().filter(|gap| gap.why != Why::NotCounted).copied();
+        let mut gaps: BTreeMap<i64, Gap> = kept.map(|gap| (gap.range.from, gap)).collect();
+        let mut before: Option<Range> = None;
+        for span in 0..self.boundaries.len() - 1 {
+            let range = self.spans(span);
+            if !self.is_before(span, circumstances) || found.contains(&span) || gaps.contains_key(&range.from)
+            {
+                continue;
+            }
+            match &mut before {
+                Some(before) if before.to == range.from => before.to = range.to,
+                _ => before = Some(range),
+            }
+            let before = before.unwrap_or(range);
+            gaps.insert(before.from, Gap { range: before, why: Why::NotCounted });
+        }
+        gaps.into_values().collect()
+    }
+
+    /// Something of it was counted, or may have been.
+    pub(super) fn is_partly_counted(&self, circumstances: &Circumstances, found: &BTreeSet<usize>) -> bool {
+        (0..self.boundaries.len() - 1)
+            .any(|span| found.contains(&span) || !self.is_before(span, circumstances))
+    }
+
+    fn is_before(&self, span: usize, circumstances: &Circumstances) -> bool {
+        circumstances.since.is_none_or(|since| self.spans(span).to <= second(since))
+    }
+
+    /// The step, or the whole gap that begins with it.
+    pub(super) fn line_span(&self, span: usize, gaps: &[Gap]) -> Range {
+        let step = self.spans(span);
+        let found = gaps.binary_search_by_key(&step.from, |gap| gap.range.from).ok();
+        found.and_then(|at| gaps.get(at)).map_or(step, |gap| gap.range)
     }
 }
 
@@ -306,7 +380,7 @@ fn without_port(keys: &[Sum<Key>], totals: &[Sum<()>]) -> Vec<(i64, PerDirection
 
 /// What lines are sorted by. Known in every backend.
 fn weight(amounts: &PerDirection<Amount>) -> u64 {
-    amounts.rx.skb_ip_bytes + amounts.tx.skb_ip_bytes
+    amounts.rx.skb_ip_bytes.saturating_add(amounts.tx.skb_ip_bytes)
 }
 
 #[cfg(test)]

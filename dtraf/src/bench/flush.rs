@@ -8,6 +8,7 @@ use crate::accounting::history::journal::{Batch, Journal};
 use crate::accounting::identity::Timestamp;
 use crate::clock;
 use crate::store::{Calendar, Epoch, Retention, Store};
+use crate::zone;
 
 /// The books of containers that are all active, and the ledger that they go to.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Made(Batch);
 impl Flush {
     /// Opens a ledger, or makes it.
     pub fn open(path: &Path, containers: u16, ports: u16) -> anyhow::Result<Self> {
-        let store = Store::open(path, Epoch::maps("bench", 1), clock::zone(), Retention::default())?;
+        let store = Store::open(path, Epoch::maps("bench", 1), zone::host(), Retention::default())?;
         let mut journal = Journal::default();
         journal.resume(store.resume()?);
         Ok(Self { books: Books::of(containers, ports), journal, store, ports, times: 1 })

@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::LedgerArgs;
+use super::ledger::ZoneArgs;
 use super::values::{ListFormatChoice, UnitsChoice};
 
 /// Say who is who in the ledger: list, rename and merge accounts, and ask who had an address
@@ -39,6 +40,9 @@ pub(crate) enum AccountCommand {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) look: LedgerLookArgs,
+
+    #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
@@ -86,6 +90,9 @@ pub(crate) struct WhoArgs {
     pub(crate) look: LedgerLookArgs,
 
     #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
+
+    #[command(flatten)]
     pub(crate) ledger: LedgerArgs,
 }
 
@@ -128,6 +135,9 @@ pub(crate) struct ResetArgs {
     /// Leave nothing out and cut nothing off to make a table fit
     #[arg(long, requires = "list")]
     pub(crate) no_trunc: bool,
+
+    #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgs,

@@ -3,8 +3,9 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::accounts::ListArgs;
-use super::report::CountsChoice;
+use super::accounts::LedgerLookArgs;
+use super::ledger::ZoneArgs;
+use super::report::{CountsChoice, ScopeChoice};
 use super::values::size;
 use super::{ConfigArgs, LedgerArgs};
 
@@ -41,13 +42,36 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) to: Option<String>,
 
-    /// Which bytes those are
-    #[arg(long, value_enum, default_value_t = CountsChoice::Sum)]
-    pub(crate) counts: CountsChoice,
+    /// Which bytes those are; without it those that the configuration bills the host for, else received and transmitted
+    #[arg(long, value_enum)]
+    pub(crate) counts: Option<CountsChoice>,
+
+    /// Only traffic with these is in the figure: internet, lan, host, container, multicast, other. Without it what the host is billed
+    /// for
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SCOPE")]
+    pub(crate) scopes: Option<Vec<ScopeChoice>>,
 
     /// Who says so
     #[arg(long, value_name = "WHO", default_value = "The provider's panel", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) note: String,
+
+    #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) look: LedgerLookArgs,
+
+    #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::accounts::LedgerLookArgs;
+use super::ledger::ZoneArgs;
 use super::report::{CountsChoice, ScopeChoice};
 use super::values::{cycle_day, percent, size};
 use super::{ConfigArgs, LedgerArgs};
@@ -71,6 +72,9 @@ pub(crate) struct SetArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) look: LedgerLookArgs,
+
+    #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

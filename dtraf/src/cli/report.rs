@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use super::ledger::ZoneArgs;
 use super::values::{ListFormatChoice, UnitsChoice, cycle_day, price, size};
 use super::{ConfigArgs, LedgerArgs};
 use crate::accounting::statement::period::CycleDay;
@@ -14,15 +15,17 @@ use crate::accounting::statement::period::CycleDay;
 /// is what a container's traffic is added up for: what its label dtraf.account says, else Compose's project/service, else its
 /// name. It goes on when the container is made anew, renamed or moved.
 ///
-/// Days, months and hours are those of the host's time zone. What was counted while no dtraf ran is booked when the next one
-/// starts; such times are named.
+/// Days, months and hours are those of the ledger's time zone (`dtraf ledger zone`), wherever the command is given, unless --tz
+/// says another. A time that is not wholly kept has no figures: `?` in tables, null in JSON, nothing in CSV. What was counted while
+/// no dtraf ran is booked when the next one starts; such times are named.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// Only these accounts
     #[arg(value_name = "ACCOUNT")]
     pub(crate) accounts: Vec<String>,
 
-    /// From its beginning: 2026-11-25, 2026-11, 2026-11-25T14:00, today, yesterday, "this month", "last month", "last cycle"
+    /// From its beginning: 2026-11-25, 2026-11, 2026-11-25T14:00, 2026-10-25T02:00+01:00, today, yesterday, "this month", "last
+    /// month", "last cycle"
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,
 
@@ -48,6 +51,9 @@ pub(crate) struct ReportArgs {
     /// Day of the month that a billing cycle begins on; in shorter months, the last. 1, unless the configuration says otherwise
     #[arg(long, value_name = "DAY", value_parser = cycle_day)]
     pub(crate) cycle_day: Option<CycleDay>,
+
+    #[command(flatten)]
+    pub(crate) zone: ZoneArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

@@ -5,9 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::accounting::statement::period::{CycleDay, PeriodError};
+use crate::zone;
 use clap::ValueEnum;
 use dtraf_common::abi::Scope;
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,6 +110,15 @@ pub(super) fn interval(text: &str) -> Result<Duration, InvalidInterval> {
 pub(super) fn cycle_day(text: &str) -> Result<CycleDay, PeriodError> {
     text.parse().ok().ok_or(PeriodError::CycleDay).and_then(CycleDay::new)
 }
+
+/// A time zone by its name.
+pub(crate) fn time_zone(text: &str) -> Result<TimeZone, InvalidTimeZone> {
+    zone::named(text).ok_or_else(|| InvalidTimeZone(text.to_owned()))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time zone; write a name of the IANA database, such as Europe/Berlin or UTC")]
+pub(crate) struct InvalidTimeZone(String);
 
 /// Bytes: `500GB`, `1.5 TiB`.
 pub(crate) fn size(text: &str) -> Result<u64, InvalidSize> {

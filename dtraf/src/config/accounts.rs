@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::ledger::ReportZone;
 use super::report::look;
 use crate::cli::accounts::{AccountArgs, AccountCommand, ResetArgs};
 use crate::cli::values::UnitsChoice;
@@ -17,10 +18,10 @@ pub(crate) struct Accounts {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AccountTask {
-    List(Look),
+    List { look: Look, zone: ReportZone },
     Rename { old: String, new: String },
     Merge { from: String, into: String },
-    Who { address: IpAddr, at: String, look: Look },
+    Who { address: IpAddr, at: String, look: Look, zone: ReportZone },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) struct Reset {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ResetTask {
     Reset,
-    List(Look),
+    List { look: Look, zone: ReportZone },
 }
 
 impl Accounts {
@@ -42,7 +43,7 @@ impl Accounts {
         let (task, ledger) = match args.command {
             AccountCommand::List(list) => {
                 let look = look(list.look.format, UnitsChoice::Si, list.look.no_trunc, stdout);
-                (AccountTask::List(look), list.ledger)
+                (AccountTask::List { look, zone: list.zone.into() }, list.ledger)
             }
             AccountCommand::Rename(args) => {
                 (AccountTask::Rename { old: args.old, new: args.new }, args.ledger)
@@ -52,7 +53,8 @@ impl Accounts {
             }
             AccountCommand::Who(who) => {
                 let look = look(who.look.format, UnitsChoice::Si, who.look.no_trunc, stdout);
-                (AccountTask::Who { address: who.address, at: who.at, look }, who.ledger)
+                let zone = who.zone.into();
+                (AccountTask::Who { address: who.address, at: who.at, look, zone }, who.ledger)
             }
         };
         Self { task, path: ledger.path }
@@ -64,7 +66,7 @@ impl Reset {
         let look = look(args.format, args.units, args.no_trunc, stdout);
         Self {
             accounts: args.accounts,
-            task: if args.list { ResetTask::List(look) } else { ResetTask::Reset },
+            task: if args.list { ResetTask::List { look, zone: args.zone.into() } } else { ResetTask::Reset },
             path: args.ledger.path,
         }
     }

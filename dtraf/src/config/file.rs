@@ -17,7 +17,7 @@ use crate::cli::report::{CountsChoice, ScopeChoice};
 use crate::cli::values::{price, size};
 use crate::store::Retention;
 
-/// The longest cycle has 31 days, and is to be there until the next has ended.
+/// The longest cycle has 31 days, and its ports are to be there until the next has ended.
 const LEAST_DAYS: Duration = Duration::from_hours(24 * 62);
 /// Where it is looked for when nothing else is said. It need not be there.
 const USUAL: &str = "/etc/dtraf/config.toml";
@@ -172,7 +172,7 @@ fn said_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Durati
     if time.is_some_and(|time| time < LEAST_DAYS) {
         let least = LEAST_DAYS.as_secs() / 86_400;
         return Err(de::Error::custom(format!(
-            "at least {least}days: billing cycles are added up from days"
+            "at least {least}days: ports of billing cycles are added up from days"
         )));
     }
     Ok(time)

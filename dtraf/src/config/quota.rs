@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ConfigError;
+use super::ledger::ReportZone;
 use super::report::look as look_of;
 use crate::accounting::bill::quota::Quota;
 use crate::accounting::statement::period::CycleDay;
@@ -28,7 +29,10 @@ pub(crate) enum QuotaTask {
         quota: Quota,
         day: Option<CycleDay>,
     },
-    List(Look),
+    List {
+        look: Look,
+        zone: ReportZone,
+    },
     Remove {
         account: String,
     },
@@ -36,6 +40,7 @@ pub(crate) enum QuotaTask {
     Check {
         accounts: Vec<String>,
         look: Look,
+        zone: ReportZone,
     },
 }
 
@@ -55,12 +60,16 @@ impl Quotas {
                 let task = QuotaTask::Set { account: set.account, quota, day: set.cycle_day };
                 (task, set.ledger, set.config.file)
             }
-            QuotaCommand::List(list) => (QuotaTask::List(seen(list.look)), list.ledger, list.config.file),
+            QuotaCommand::List(list) => {
+                let task = QuotaTask::List { look: seen(list.look), zone: list.zone.into() };
+                (task, list.ledger, list.config.file)
+            }
             QuotaCommand::Remove(remove) => {
                 (QuotaTask::Remove { account: remove.account }, remove.ledger, None)
             }
             QuotaCommand::Check(CheckArgs { accounts, list }) => {
-                (QuotaTask::Check { accounts, look: seen(list.look) }, list.ledger, list.config.file)
+                let task = QuotaTask::Check { accounts, look: seen(list.look), zone: list.zone.into() };
+                (task, list.ledger, list.config.file)
             }
         };
         Ok(Self { task, path: ledger.path, file })

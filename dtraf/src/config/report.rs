@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dtraf_common::abi::Scope;
 
 use super::ConfigError;
+use super::ledger::ReportZone;
 use crate::accounting::bill::{Counts, Terms};
 use crate::accounting::statement::By;
 use crate::accounting::statement::period::{CycleDay, Step};
@@ -33,6 +34,7 @@ pub(crate) struct Report {
     pub(crate) top: Option<usize>,
     /// Beside what network cards have carried: by scope.
     pub(crate) reconcile: bool,
+    pub(crate) zone: ReportZone,
     pub(crate) look: Look,
     pub(crate) path: PathBuf,
 }
@@ -89,6 +91,7 @@ impl Report {
             since_reset: args.since_reset,
             top: args.top,
             reconcile: args.reconcile,
+            zone: args.zone.into(),
             look: look(args.format, args.units, args.no_trunc, stdout),
             path: args.ledger.path,
         })

@@ -3,21 +3,37 @@
 //! Each is one transaction that has the ledger for itself. The writer looks accounts up anew in each of its own; the rows of
 //! holders, keys and meters, which it remembers, are not touched here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use dtraf_common::abi::Scope;
+use jiff::tz::TimeZone;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::account::{self, Found};
 use super::amounts::{list, parameters, read, values};
 use super::error::StoreError;
 use super::open::open_to_edit;
+use super::quotas::scope_words;
+use super::zones::zones;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::Counts;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
-use crate::accounting::statement::period::Range;
+use crate::accounting::statement::period::{PeriodError, Range};
 use crate::view::names;
+use crate::zone;
+
+/// What came of a change of the ledger's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ZoneChange {
+    /// Nothing was counted yet.
+    AtOnce,
+    /// It begins with the month that begins at this second.
+    From(i64),
+    /// It is the ledger's zone already.
+    None,
+}
 
 /// The ledger, opened to say something of accounts.
 #[derive(Debug)]
@@ -105,6 +121,7 @@ impl Editor {
         &mut self,
         range: Range,
         counts: Counts,
+        scopes: Option<&BTreeSet<Scope>>,
         bytes: u64,
         note: &str,
         now: Timestamp,
@@ -113,12 +130,44 @@ impl Editor {
         let made = i64::try_from(now.unix_ns()).unwrap_or(i64::MAX);
         let editing = self.begin()?;
         editing.execute(
-            "INSERT INTO calibration (made_ns, from_s, to_s, counts, bytes, note) VALUES (?, ?, ?, ?, ?, ?)",
-            params![made, range.from, range.to, names::counts(counts), bytes, note],
+            "INSERT INTO calibration (made_ns, from_s, to_s, counts, bytes, note, scopes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![made, range.from, range.to, names::counts(counts), bytes, note, scopes.map(scope_words)],
         )?;
         let number = editing.transaction.last_insert_rowid();
         editing.commit()?;
         Ok(number)
+    }
+
+    /// Puts the ledger into another zone: from the next month on, or at once where nothing is counted yet.
+    pub(crate) fn set_zone(&mut self, zone: &TimeZone, now: Timestamp) -> Result<ZoneChange, StoreError> {
+        let path = self.path.clone();
+        let editing = self.begin()?;
+        let zones = zones(&editing.transaction, &path)?;
+        let written = editing.number("SELECT max(at_ns) FROM progress")?.unwrap_or_default() / 1_000_000_000;
+        let now = i64::try_from(now.0.as_secs()).unwrap_or(i64::MAX).max(written);
+        let is_empty =
+            editing.number("SELECT EXISTS (SELECT 1 FROM traffic) OR EXISTS (SELECT 1 FROM card_traffic)")?;
+        let name = zone::name(zone);
+        let change = if is_empty == Some(0) {
+            editing.execute("DELETE FROM zone", [])?;
+            editing.execute("INSERT INTO zone VALUES (0, ?)", [name])?;
+            ZoneChange::AtOnce
+        } else {
+            // A change that was to come does not.
+            editing.execute("DELETE FROM zone WHERE from_s > max(?, 0)", [now])?;
+            let current = zones.at(now);
+            if zone::name(current) == name {
+                ZoneChange::None
+            } else {
+                let lasting = zones.until(now);
+                let month = lasting.span(Tier::Month, now).ok_or(PeriodError::Beyond)?;
+                editing.execute("INSERT OR IGNORE INTO zone VALUES (0, ?)", [zone::name(zones.at(0))])?;
+                editing.execute("INSERT INTO zone VALUES (?, ?)", params![month.to, name])?;
+                ZoneChange::From(month.to)
+            }
+        };
+        editing.commit()?;
+        Ok(change)
     }
 
     /// Says whether there was one of this number.
@@ -204,7 +253,7 @@ impl Editing<'_> {
         for (holder, columns) in
             self.rows(&text, [Tier::Month.number()], |row| Ok((row.get(0)?, read(row, 1)?)))?
         {
-            *totals.entry(holder).or_default() += columns.amounts()?;
+            *totals.entry(holder).or_default() += columns.shown();
         }
         Ok(totals)
     }
@@ -219,6 +268,11 @@ impl Editing<'_> {
             self.transaction.prepare_cached(text)?.query_map(parameters, row)?.collect()
         };
         rows().map_err(|source| self.failed(source))
+    }
+
+    /// The first column of the one row that a query gives.
+    fn number(&self, text: &str) -> Result<Option<i64>, StoreError> {
+        self.transaction.query_row(text, [], |row| row.get(0)).map_err(|source| self.failed(source))
     }
 
     pub(super) fn execute(&self, text: &str, parameters: impl rusqlite::Params) -> Result<(), StoreError> {

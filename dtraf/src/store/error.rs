@@ -31,6 +31,10 @@ pub(crate) enum StoreError {
     OldLayout { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger {path} says `{word}` for {what}, which this dtraf does not know")]
     Word { path: PathBuf, what: &'static str, word: String },
+    #[error(
+        "the ledger {path} is in the time zone `{name}`, which this host does not know; install its time zone database (tzdata)"
+    )]
+    UnknownZone { path: PathBuf, name: String },
     #[error("no account is called `{name}`{}", there_are(known))]
     NoAccount { name: String, known: Vec<String> },
     #[error(

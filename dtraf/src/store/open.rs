@@ -14,16 +14,20 @@ use super::error::StoreError;
 use super::recover::{ASIDE, UNFINISHED};
 use super::resume::Epoch;
 use super::write::{PortEntries, Retention};
+use super::zones::{settle, zones};
 use crate::accounting::history::key::Key;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::snapshot::MeterId;
+use crate::accounting::statement::period::Range;
+use crate::zone;
 
 /// What makes each layout from the one before it.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     concat!(include_str!("schema-4.sql"), include_str!("schema-4-fill.sql")),
+    include_str!("schema-5.sql"),
 ];
 
 /// Statements that derive what layout 4 has beside earlier ones.
@@ -38,7 +42,8 @@ pub(crate) struct Store {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
     pub(super) epoch: Epoch,
-    pub(super) zone: TimeZone,
+    /// The host's time zone, which need not be the ledger's.
+    host: TimeZone,
     pub(super) retention: Retention,
     pub(super) known: Known,
     /// When the batch before was made; `None` before the first of this process.
@@ -58,11 +63,12 @@ pub(super) struct Known {
 }
 
 impl Store {
-    /// Opens the ledger for writing, and makes it where there is none. Only one process can have it so.
+    /// Opens the ledger for writing, and makes it where there is none. Only one process can have it so. `host` is the zone of
+    /// a ledger that is new.
     pub(crate) fn open(
         path: &Path,
         epoch: Epoch,
-        zone: TimeZone,
+        host: TimeZone,
         retention: Retention,
     ) -> Result<Self, StoreError> {
         let directory = path.parent().unwrap_or(Path::new("/"));
@@ -80,16 +86,29 @@ impl Store {
         #[cfg(test)]
         super::tests::statements::watch(&mut connection);
         migrate(&mut connection, path)?;
+        settle(&mut connection, &host, path)?;
         Ok(Self {
             path: path.to_owned(),
             connection,
             epoch,
-            zone,
+            host,
             retention,
             known: Known::default(),
             last_at: None,
             _claim: claim,
         })
+    }
+}
+
+impl Store {
+    /// Returns the ledger's zone where it is not the host's any more.
+    pub(crate) fn other_zone(&self, now: Timestamp) -> Result<Option<TimeZone>, StoreError> {
+        let now = i64::try_from(now.0.as_secs()).unwrap_or(i64::MAX);
+        let zones = zones(&self.connection, &self.path)?;
+        // One that is to come was asked for.
+        let to_come = Range { from: now, to: i64::MAX };
+        let is_asked_for = zones.within(to_come).iter().any(|(_, zone)| zone::is_same(zone, &self.host, now));
+        Ok((!is_asked_for).then(|| zones.at(now).clone()))
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn words<T: ToString>(values: impl IntoIterator<Item = T>) -> String 
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-fn scopes(scopes: &BTreeSet<Scope>) -> String {
+pub(super) fn scope_words(scopes: &BTreeSet<Scope>) -> String {
     words(scopes.iter().copied().map(names::scope))
 }
 
@@ -34,7 +34,7 @@ impl Editor {
                 row,
                 bytes,
                 names::counts(*counts),
-                quota.scopes.as_ref().map(scopes),
+                quota.scopes.as_ref().map(scope_words),
                 cycle_day.day(),
                 words(thresholds),
                 hook

@@ -5,6 +5,7 @@ mod calibrations;
 mod cards;
 mod holders;
 mod kept;
+mod planned;
 mod quotas;
 mod register;
 mod sums;
@@ -18,18 +19,22 @@ pub(crate) use self::terms::Everybody;
 use super::account;
 use super::error::StoreError;
 use super::open::open_to_read;
+use super::zones::zones;
 use crate::accounting::amount::PerDirection;
 use crate::accounting::history::tier::Tier;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::snapshot::Shortfall;
-use crate::accounting::statement::Circumstances;
 use crate::accounting::statement::period::Range;
+use crate::accounting::statement::{Circumstances, second};
 
 /// The ledger at one moment: whoever writes meanwhile is not seen.
 #[derive(Debug)]
 pub(crate) struct Archive {
     path: PathBuf,
     connection: Connection,
+    /// In which the ledger's spans are cut.
+    zones: Zones,
 }
 
 /// Spans of which holders are to be added up.
@@ -47,10 +52,16 @@ pub(crate) struct AccountRow(i64);
 
 impl Archive {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let archive = Self { path: path.to_owned(), connection: open_to_read(path)? };
+        let connection = open_to_read(path)?;
+        let failed = |source| StoreError::Sqlite { attempt: "read", path: path.to_owned(), source };
         // All that follows sees the same state.
-        archive.connection.execute_batch("BEGIN").map_err(|source| archive.failed(source))?;
-        Ok(archive)
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        let zones = zones(&connection, path)?;
+        Ok(Self { path: path.to_owned(), connection, zones })
+    }
+
+    pub(crate) fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     fn failed(&self, source: rusqlite::Error) -> StoreError {
@@ -102,28 +113,36 @@ impl Archive {
         Ok(at.filter(|at| *at > 0).map(moment))
     }
 
+    /// When counting began: with the first meter, or earlier where spans say so, of meters that are not known any more.
+    pub(crate) fn since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut since = self.number("SELECT min(since_ns) FROM meter", [])?.map(moment);
+        for tier in [Tier::Day, Tier::Month] {
+            let text = "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = 0";
+            let span = self.number(text, [tier.number()])?.and_then(|start| self.zones.span(tier, start));
+            let before = span.filter(|span| since.is_none_or(|since| span.to <= second(since)));
+            since = before.map(|span| moment(span.from.saturating_mul(NS))).or(since);
+        }
+        Ok(since)
+    }
+
     /// What is to be known of figures from this range.
-    pub(crate) fn circumstances(&self, selection: &Selection) -> Result<Circumstances, StoreError> {
-        let Range { from, to } = selection.range;
+    pub(crate) fn circumstances(&self, range: Range) -> Result<Circumstances, StoreError> {
+        let Range { from, to } = range;
         let (from_ns, to_ns) = (from.saturating_mul(NS), to.saturating_mul(NS));
         Ok(Circumstances {
             written_at: self.written_at()?,
-            since: self.number("SELECT min(since_ns) FROM meter", [])?.map(moment),
+            since: self.since()?,
             backends: self.rows(
                 "SELECT DISTINCT backend FROM tenure WHERE from_ns < ?2 AND to_ns >= ?1 ORDER BY backend",
                 params![from_ns, to_ns],
                 |row| row.get(0),
             )?,
             missed: self.missed(from_ns, to_ns)?,
-            calibrations: self.calibrations(Some(selection.range))?,
+            calibrations: self.calibrations(Some(range))?,
             absences: self.rows(
                 "SELECT from_ns, to_ns FROM absence WHERE from_ns < ?2 AND to_ns > ?1 ORDER BY from_ns",
                 params![from_ns, to_ns],
                 |row| Ok((moment(row.get(0)?), moment(row.get(1)?))),
-            )?,
-            kept_since: self.number(
-                "SELECT min(start) FROM traffic WHERE tier = ?1 AND part = 0",
-                [selection.tier.number()],
             )?,
         })
     }
@@ -148,7 +167,9 @@ impl Archive {
         let missed = self.rows(text, [from_ns, to_ns], |row| {
             let settled = row.get(4)?;
             let shortfall = |first: usize| -> rusqlite::Result<Shortfall> {
-                Ok(Shortfall { skb_bytes: row.get(first)?, skbs: row.get(first + 1)?, settled })
+                // Nothing fails because somebody has changed the ledger.
+                let number = |at| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.max(0).unsigned_abs());
+                Ok(Shortfall { skb_bytes: number(first)?, skbs: number(first + 1)?, settled })
             };
             Ok(PerDirection { rx: shortfall(0)?, tx: shortfall(2)? })
         })?;

@@ -9,6 +9,7 @@ mod ports;
 mod quotas;
 mod recovery;
 pub(super) mod statements;
+mod time;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -17,15 +17,19 @@ pub(super) use self::counts::{CLIENT_PORTS, SERVED_PORTS};
 use super::error::StoreError;
 use super::open::{Known, Store};
 use super::resume::Epoch;
+use super::zones::{drop_noted, zones};
 use crate::accounting::history::journal::{Batch, RawCounter, Sequence};
+use crate::accounting::history::key::Part;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::identity::Timestamp;
+use crate::accounting::statement::plan::Series;
 
-/// How long each tier is kept. Months are kept for ever.
+/// How long each tier is kept. Months are kept for ever, and so are days, but for their ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retention {
     pub(crate) five_minutes: Duration,
     pub(crate) hours: Duration,
+    /// By port.
     pub(crate) days: Duration,
 }
 
@@ -38,18 +42,19 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Returns how long a removed container is kept apart: as long as any span of it.
-    fn of_containers(&self) -> Duration {
-        self.days.max(self.hours).max(self.five_minutes)
+    /// How long spans of a tier are kept, by scope or card, and by port. `None`: for ever.
+    fn of(&self, tier: Tier, series: Series) -> Option<Duration> {
+        match (tier, series) {
+            (Tier::FiveMinutes, _) => Some(self.five_minutes),
+            (Tier::Hour, _) => Some(self.hours),
+            (Tier::Day, Series::Traffic(Part::Ports)) => Some(self.days),
+            (Tier::Day | Tier::Month, _) => None,
+        }
     }
 
-    fn of(&self, tier: Tier) -> Option<Duration> {
-        match tier {
-            Tier::FiveMinutes => Some(self.five_minutes),
-            Tier::Hour => Some(self.hours),
-            Tier::Day => Some(self.days),
-            Tier::Month => None,
-        }
+    /// Returns how long a removed container is kept apart: as long as any span of it but days and months.
+    fn of_containers(&self) -> Duration {
+        self.days.max(self.hours).max(self.five_minutes)
     }
 }
 
@@ -100,22 +105,20 @@ impl Store {
         if Sequence(found.0 + 1) != batch.sequence {
             return Ok(found);
         }
-        let mut spans = Tier::ALL.map(|tier| (tier, 0));
-        for (tier, start) in &mut spans {
-            *start = tier.start(batch.at, &self.zone)?;
-        }
         let path = self.path.clone();
         let failed = |source| StoreError::Sqlite { attempt: "write to", path: path.clone(), source };
         let is_first = self.last_at.is_none();
         let retention = self.retention;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let mut writing = Writing {
-            transaction: transaction.map_err(failed)?,
-            known: &mut self.known,
-            epoch: &self.epoch,
-            at: batch.at,
-            spans,
-        };
+        let transaction = transaction.map_err(failed)?;
+        // Somebody may have changed the zone meanwhile; that concerns no span that has begun.
+        let zones = zones(&transaction, &path)?;
+        let mut spans = Tier::ALL.map(|tier| (tier, 0));
+        for (tier, start) in &mut spans {
+            *start = tier.start(batch.at, &zones)?;
+        }
+        let mut writing =
+            Writing { transaction, known: &mut self.known, epoch: &self.epoch, at: batch.at, spans };
         if is_first {
             writing.begin(last_at).map_err(failed)?;
         }
@@ -171,23 +174,35 @@ impl Writing<'_> {
         }
     }
 
-    /// Removes spans that are older than they are kept.
+    /// Removes spans that are older than they are kept, and notes that.
     fn expire(&self, retention: Retention) -> rusqlite::Result<()> {
         for (tier, _) in &self.spans {
-            let Some(kept) = retention.of(*tier) else { continue };
-            let until = i64::try_from(self.at.0.saturating_sub(kept).as_secs()).unwrap_or(i64::MAX);
-            let mut statement = self
-                .transaction
-                .prepare_cached("DELETE FROM traffic WHERE tier = ?1 AND part = ?2 AND start < ?3")?;
-            for part in 0..2 {
-                statement.execute(params![tier.number(), part, until])?;
+            for series in Series::ALL {
+                let Some(kept) = retention.of(*tier, series) else { continue };
+                let until = i64::try_from(self.at.0.saturating_sub(kept).as_secs()).unwrap_or(i64::MAX);
+                let dropped = match series {
+                    Series::Traffic(part) => {
+                        if part == Part::Scopes {
+                            // Totals of holders are kept as long as what they are made of.
+                            self.transaction
+                                .prepare_cached("DELETE FROM holder_traffic WHERE tier = ?1 AND start < ?2")?
+                                .execute(params![tier.number(), until])?;
+                        }
+                        self.transaction
+                            .prepare_cached(
+                                "DELETE FROM traffic WHERE tier = ?1 AND part = ?2 AND start < ?3",
+                            )?
+                            .execute(params![tier.number(), part.number(), until])?
+                    }
+                    Series::Cards => self
+                        .transaction
+                        .prepare_cached("DELETE FROM card_traffic WHERE tier = ?1 AND start < ?2")?
+                        .execute(params![tier.number(), until])?,
+                };
+                if dropped > 0 {
+                    drop_noted(&self.transaction, *tier, series.number(), until)?;
+                }
             }
-            self.transaction
-                .prepare_cached("DELETE FROM holder_traffic WHERE tier = ?1 AND start < ?2")?
-                .execute(params![tier.number(), until])?;
-            self.transaction
-                .prepare_cached("DELETE FROM card_traffic WHERE tier = ?1 AND start < ?2")?
-                .execute(params![tier.number(), until])?;
         }
         Ok(())
     }

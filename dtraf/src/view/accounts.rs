@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::json::line as one_line;
@@ -14,6 +13,7 @@ use super::statement::table::civil;
 use super::statement::{Format, Look, moment};
 use super::table::layout::{Cell, Line, Tone};
 use crate::accounting::history::register::{Account, Held, Lease, Tenant};
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::Range;
 
@@ -72,7 +72,7 @@ struct TenantObject<'a> {
 }
 
 /// All accounts, as text that ends with a line feed.
-pub(crate) fn list(accounts: &[Account], look: &Look, zone: &TimeZone) -> String {
+pub(crate) fn list(accounts: &[Account], look: &Look, zones: &Zones) -> String {
     match look.format {
         Format::Table => {
             let columns = [
@@ -85,7 +85,7 @@ pub(crate) fn list(accounts: &[Account], look: &Look, zone: &TimeZone) -> String
                 text("FROM", None, None),
                 text("UNTIL", None, None),
             ];
-            in_columns(&columns, &accounts.iter().flat_map(|it| rows(it, zone)).collect::<Vec<_>>(), look)
+            in_columns(&columns, &accounts.iter().flat_map(|it| rows(it, zones)).collect::<Vec<_>>(), look)
         }
         Format::Json => {
             one_line(&Register { version: VERSION, accounts: accounts.iter().map(object).collect() })
@@ -109,15 +109,15 @@ pub(crate) fn list(accounts: &[Account], look: &Look, zone: &TimeZone) -> String
 }
 
 /// What is said where nobody had an address.
-pub(crate) fn nobody(address: IpAddr, time: Range, zone: &TimeZone) -> String {
+pub(crate) fn nobody(address: IpAddr, time: Range, zones: &Zones) -> String {
     format!(
         "nobody is known to have had {address} {}; `dtraf account list` has all addresses",
-        said(time, zone)
+        said(time, zones)
     )
 }
 
 /// Who had an address, as text that ends with a line feed.
-pub(crate) fn who(address: IpAddr, time: Range, tenants: &[Tenant], look: &Look, zone: &TimeZone) -> String {
+pub(crate) fn who(address: IpAddr, time: Range, tenants: &[Tenant], look: &Look, zones: &Zones) -> String {
     match look.format {
         Format::Table => {
             let columns = [
@@ -130,7 +130,7 @@ pub(crate) fn who(address: IpAddr, time: Range, tenants: &[Tenant], look: &Look,
             ];
             let row = |tenant: &Tenant| {
                 let Tenant { lease, id, account, name } = tenant;
-                let (from, until) = times(Some(lease.since), lease.until, zone);
+                let (from, until) = times(Some(lease.since), lease.until, zones);
                 line([
                     neutral(account).into_owned(),
                     called(name.as_deref()),
@@ -145,8 +145,8 @@ pub(crate) fn who(address: IpAddr, time: Range, tenants: &[Tenant], look: &Look,
         Format::Json => one_line(&Answer {
             version: VERSION,
             address,
-            from: moment(time.from, zone),
-            to: moment(time.to, zone),
+            from: moment(time.from, zones),
+            to: moment(time.to, zones),
             tenants: tenants.iter().map(tenant_object).collect(),
         }),
         Format::Csv => {
@@ -162,11 +162,11 @@ pub(crate) fn who(address: IpAddr, time: Range, tenants: &[Tenant], look: &Look,
     }
 }
 
-fn said(Range { from, to }: Range, zone: &TimeZone) -> String {
+fn said(Range { from, to }: Range, zones: &Zones) -> String {
     if to == from + 1 {
-        format!("at {}", civil(from, zone))
+        format!("at {}", civil(from, zones))
     } else {
-        format!("from {} to {}", civil(from, zone), civil(to, zone))
+        format!("from {} to {}", civil(from, zones), civil(to, zones))
     }
 }
 
@@ -211,11 +211,11 @@ fn lease_object(lease: &Lease) -> LeaseObject<'_> {
 }
 
 /// A line for each address of each container. What a line shares with the one before it is named once.
-fn rows(account: &Account, zone: &TimeZone) -> Vec<Line> {
+fn rows(account: &Account, zones: &Zones) -> Vec<Line> {
     let keys = account.keys.iter().map(|key| neutral(key).into_owned()).collect();
     let mut first = vec![
         Cell::Text(neutral(&account.name).into_owned()),
-        Cell::Text(civil(seconds(account.since), zone)),
+        Cell::Text(civil(seconds(account.since), zones)),
         Cell::List(keys),
     ];
     let mut lines = Vec::new();
@@ -224,7 +224,7 @@ fn rows(account: &Account, zone: &TimeZone) -> Vec<Line> {
         for (address, since, until) in leases(held) {
             let blank = || vec![Cell::Text(String::new()); 3];
             let mut cells = std::mem::replace(&mut first, blank());
-            let (from, until) = times(since, until, zone);
+            let (from, until) = times(since, until, zones);
             cells.extend(std::mem::take(&mut container).map(Cell::Text));
             cells.extend([address.to_owned(), from, until].map(Cell::Text));
             lines.push(Line { cells, remark: None, tone: Tone::Plain });
@@ -291,8 +291,8 @@ fn called(name: Option<&str>) -> String {
 }
 
 /// From when, and until when: `now` while it lasts.
-fn times(since: Option<Timestamp>, until: Option<Timestamp>, zone: &TimeZone) -> (String, String) {
-    let civil = |at| civil(seconds(at), zone);
+fn times(since: Option<Timestamp>, until: Option<Timestamp>, zones: &Zones) -> (String, String) {
+    let civil = |at| civil(seconds(at), zones);
     let Some(since) = since else { return ("-".to_owned(), "-".to_owned()) };
     (civil(since), until.map_or_else(|| "now".to_owned(), civil))
 }

@@ -1,6 +1,5 @@
 //! Bills as text.
 
-use jiff::tz::TimeZone;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 
@@ -8,17 +7,18 @@ use super::json::line as one_line;
 use super::labels::{self, TroubleObject};
 use super::listing::{in_columns, number, say, text};
 use super::names::{self, rfc3339};
-use super::statement::csv::{cell, written};
+use super::statement::csv::{cell, kept_since, written};
 use super::statement::json::{CalibrationObject, calibration};
-use super::statement::table::{circumstantial, civil};
-use super::statement::{Format, Look, harmless, kind, moment, name};
+use super::statement::table::{circumstantial, civil, unknown_times};
+use super::statement::{Format, Look, harmless, kind, moment, name, zone_names};
 use super::table::layout::{Cell, Column, Line as Row, Tone};
 use crate::accounting::bill::{Bill, Counts, Line, Rule};
+use crate::accounting::history::zones::Zones;
 use crate::accounting::statement::Circumstances;
 use crate::accounting::statement::forecast::Forecast;
 use crate::config::labels::Trouble;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is known of a bill.
 #[derive(Clone, Debug)]
@@ -39,6 +39,7 @@ struct Document<'a> {
     version: u32,
     from: String,
     to: String,
+    time_zones: Vec<&'a str>,
     unit: &'static str,
     currency: Option<&'a str>,
     lines: Vec<LineObject>,
@@ -46,6 +47,7 @@ struct Document<'a> {
     backends: &'a [String],
     since: Option<String>,
     written_at: Option<String>,
+    kept_since: Option<String>,
     calibrations: Vec<CalibrationObject<'a>>,
     forecast_bytes: Option<u64>,
     label_troubles: Vec<TroubleObject<'a>>,
@@ -59,8 +61,8 @@ struct LineObject {
     name: Option<String>,
     counts: &'static str,
     scopes: Option<Vec<&'static str>>,
-    rx_bytes: u64,
-    tx_bytes: u64,
+    rx_bytes: Option<u64>,
+    tx_bytes: Option<u64>,
     billable_bytes: Option<u64>,
     allowance_bytes: Option<u64>,
     over_bytes: Option<u64>,
@@ -70,17 +72,18 @@ struct LineObject {
 }
 
 /// The bill as text that ends with a line feed.
-pub(crate) fn render(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> String {
+pub(crate) fn render(invoice: &Invoice<'_>, look: &Look, zones: &Zones) -> String {
     let bill = invoice.bill;
     match look.format {
-        Format::Table => rendered(invoice, look, zone),
+        Format::Table => rendered(invoice, look, zones),
         Format::Json => {
-            let objects = |lines: &[Line]| lines.iter().map(|line| object(line, zone)).collect();
+            let objects = |lines: &[Line]| lines.iter().map(|line| object(line, zones)).collect();
             let circumstances = invoice.circumstances;
             one_line(&Document {
                 version: VERSION,
-                from: moment(bill.range.from, zone),
-                to: moment(bill.range.to, zone),
+                from: moment(bill.range.from, zones),
+                to: moment(bill.range.to, zones),
+                time_zones: zone_names(bill.range, zones),
                 unit: names::unit(bill.unit),
                 currency: invoice.currency,
                 lines: objects(&bill.lines),
@@ -88,29 +91,39 @@ pub(crate) fn render(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> Str
                 backends: &circumstances.backends,
                 since: circumstances.since.map(rfc3339),
                 written_at: circumstances.written_at.map(rfc3339),
-                calibrations: circumstances.calibrations.iter().map(|said| calibration(said, zone)).collect(),
+                kept_since: bill.kept_since.map(|since| moment(since, zones)),
+                calibrations: circumstances
+                    .calibrations
+                    .iter()
+                    .map(|said| calibration(said, zones))
+                    .collect(),
                 forecast_bytes: invoice.forecast.map(|forecast| forecast.bytes),
                 label_troubles: labels::objects(invoice.troubles),
             })
         }
         Format::Csv => {
             let lines = bill.lines.iter().chain(&bill.totals);
-            written(&TITLES, lines.map(|line| record(&object(line, zone), line, invoice.currency)))
+            let record = |line| {
+                let mut record = record(&object(line, zones), line, invoice.currency);
+                record.push(kept_since(line.bytes.is_none(), bill.kept_since, zones));
+                record
+            };
+            written(&TITLES, lines.map(record))
         }
     }
 }
 
-fn object(line: &Line, zone: &TimeZone) -> LineObject {
+fn object(line: &Line, zones: &Zones) -> LineObject {
     let Line { span, group, rule, bytes, due } = line;
     LineObject {
-        from: moment(span.from, zone),
-        to: moment(span.to, zone),
+        from: moment(span.from, zones),
+        to: moment(span.to, zones),
         kind: group.as_ref().map_or("host", kind),
         name: group.as_ref().map(name),
         counts: names::counts(rule.counts),
         scopes: rule.scopes.as_ref().map(|scopes| scopes.iter().copied().map(names::scope).collect()),
-        rx_bytes: bytes.rx,
-        tx_bytes: bytes.tx,
+        rx_bytes: bytes.map(|bytes| bytes.rx),
+        tx_bytes: bytes.map(|bytes| bytes.tx),
         billable_bytes: due.map(|due| due.billable),
         allowance_bytes: rule.allowance,
         over_bytes: due.map(|due| due.over),
@@ -119,7 +132,7 @@ fn object(line: &Line, zone: &TimeZone) -> LineObject {
     }
 }
 
-const TITLES: [&str; 14] = [
+const TITLES: [&str; 15] = [
     "from",
     "to",
     "kind",
@@ -134,6 +147,7 @@ const TITLES: [&str; 14] = [
     "price",
     "cost",
     "currency",
+    "kept_since",
 ];
 
 fn record(object: &LineObject, line: &Line, currency: Option<&str>) -> Vec<String> {
@@ -145,8 +159,8 @@ fn record(object: &LineObject, line: &Line, currency: Option<&str>) -> Vec<Strin
         line.group.as_ref().map_or_else(String::new, |group| cell(harmless(group))),
         object.counts.to_owned(),
         object.scopes.as_ref().map_or_else(String::new, |scopes| scopes.join(" ")),
-        object.rx_bytes.to_string(),
-        object.tx_bytes.to_string(),
+        number(object.rx_bytes),
+        number(object.tx_bytes),
         number(object.billable_bytes),
         number(object.allowance_bytes),
         number(object.over_bytes),
@@ -156,16 +170,17 @@ fn record(object: &LineObject, line: &Line, currency: Option<&str>) -> Vec<Strin
     ]
 }
 
-fn rendered(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> String {
+fn rendered(invoice: &Invoice<'_>, look: &Look, zones: &Zones) -> String {
     let bill = invoice.bill;
     let mut out = String::new();
-    let span = format!("{} to {}", civil(bill.range.from, zone), civil(bill.range.to, zone));
-    let heading = format!("{span}, {}; {}", names::unit_in_words(bill.unit), ruled(&invoice.host));
+    let span = format!("{} to {}", civil(bill.range.from, zones), civil(bill.range.to, zones));
+    let zone = zone_names(bill.range, zones).join(" and ");
+    let heading = format!("{span} ({zone}), {}; {}", names::unit_in_words(bill.unit), ruled(&invoice.host));
     say(&mut out, Tone::Plain, &heading, look);
-    let is_divided = bill.lines.iter().any(|line| line.span != bill.range);
-    out += &in_columns(&columns(is_divided), &rows(invoice, is_divided, look, zone), look);
+    let is_divided = bill.lines.iter().chain(&bill.totals).any(|line| line.span != bill.range);
+    out += &in_columns(&columns(is_divided), &rows(invoice, is_divided, look, zones), look);
     let mut notes = Vec::new();
-    if bill.lines.iter().chain(&bill.totals).any(|line| line.due.is_none()) {
+    if bill.lines.iter().chain(&bill.totals).any(|line| line.bytes.is_some() && line.due.is_none()) {
         notes.push(
             "Not known (?): rules do not look who the other end was, and only some of it is to be billed."
                 .to_owned(),
@@ -176,7 +191,8 @@ fn rendered(invoice: &Invoice<'_>, look: &Look, zone: &TimeZone) -> String {
         let (bytes, days) = (look.units.bytes(forecast.bytes), forecast.days_left);
         notes.push(format!("At this rate the host comes to {bytes}; {days} days are left."));
     }
-    notes.extend(circumstantial(invoice.circumstances, bill.range, look, zone));
+    notes.extend(unknown_times(bill.gaps.iter(), bill.kept_since, zones));
+    notes.extend(circumstantial(invoice.circumstances, look, zones));
     for note in notes {
         say(&mut out, Tone::Warning, &note, look);
     }
@@ -218,7 +234,7 @@ fn columns(is_divided: bool) -> Vec<Column> {
     columns
 }
 
-fn rows(invoice: &Invoice<'_>, is_divided: bool, look: &Look, zone: &TimeZone) -> Vec<Row> {
+fn rows(invoice: &Invoice<'_>, is_divided: bool, look: &Look, zones: &Zones) -> Vec<Row> {
     let Invoice { bill, currency, .. } = invoice;
     let mut rows = Vec::new();
     let mut last = None;
@@ -226,7 +242,7 @@ fn rows(invoice: &Invoice<'_>, is_divided: bool, look: &Look, zone: &TimeZone) -
         let mut cells = Vec::new();
         if is_divided {
             let is_new = last.replace(line.span) != Some(line.span);
-            cells.push(if is_new { civil(line.span.from, zone) } else { String::new() });
+            cells.push(if is_new { civil(line.span.from, zones) } else { String::new() });
         }
         cells.push(line.group.as_ref().map_or_else(|| "HOST".to_owned(), harmless));
         cells.extend(figures(line, *currency, look));
@@ -241,8 +257,8 @@ fn figures(line: &Line, currency: Option<&str>, look: &Look) -> [String; 7] {
     let known = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| look.units.bytes(bytes));
     let none = || "-".to_owned();
     [
-        look.units.bytes(bytes.rx),
-        look.units.bytes(bytes.tx),
+        known(bytes.map(|bytes| bytes.rx)),
+        known(bytes.map(|bytes| bytes.tx)),
         known(due.map(|due| due.billable)),
         rule.allowance.map_or_else(none, |bytes| look.units.bytes(bytes)),
         rule.allowance.map_or_else(none, |_| known(due.map(|due| due.over))),

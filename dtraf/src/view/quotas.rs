@@ -1,6 +1,5 @@
 //! Quotas, and how much of them is used, as text.
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::json::line as one_line;
@@ -13,6 +12,7 @@ use super::statement::table::civil;
 use super::statement::{Format, Look, moment};
 use super::table::layout::{Cell, Line, Tone};
 use crate::accounting::bill::quota::Standing;
+use crate::accounting::history::zones::Zones;
 use crate::config::labels::Trouble;
 
 const VERSION: u32 = 1;
@@ -66,8 +66,8 @@ pub(crate) struct Passed<'a> {
 }
 
 impl<'a> Passed<'a> {
-    pub(crate) fn new(standing: &'a Standing, threshold: u32, zone: &TimeZone) -> Self {
-        Self { version: VERSION, threshold, quota: object(standing, zone) }
+    pub(crate) fn new(standing: &'a Standing, threshold: u32, zones: &Zones) -> Self {
+        Self { version: VERSION, threshold, quota: object(standing, zones) }
     }
 
     /// One line of JSON.
@@ -77,7 +77,7 @@ impl<'a> Passed<'a> {
 }
 
 /// These quotas, as text that ends with a line feed.
-pub(crate) fn list(standings: &[Standing], troubles: &[Trouble], look: &Look, zone: &TimeZone) -> String {
+pub(crate) fn list(standings: &[Standing], troubles: &[Trouble], look: &Look, zones: &Zones) -> String {
     match look.format {
         Format::Table => {
             let columns = [
@@ -91,7 +91,7 @@ pub(crate) fn list(standings: &[Standing], troubles: &[Trouble], look: &Look, zo
                 text("HOOK AT", None, Some(5)),
                 text("SOURCE", None, Some(6)),
             ];
-            let rows: Vec<_> = standings.iter().map(|standing| row(standing, look, zone)).collect();
+            let rows: Vec<_> = standings.iter().map(|standing| row(standing, look, zones)).collect();
             let mut out =
                 if rows.is_empty() { "None.\n".to_owned() } else { in_columns(&columns, &rows, look) };
             for trouble in troubles {
@@ -101,14 +101,14 @@ pub(crate) fn list(standings: &[Standing], troubles: &[Trouble], look: &Look, zo
         }
         Format::Json => one_line(&Document {
             version: VERSION,
-            quotas: standings.iter().map(|standing| object(standing, zone)).collect(),
+            quotas: standings.iter().map(|standing| object(standing, zones)).collect(),
             label_troubles: labels::objects(troubles),
         }),
-        Format::Csv => written(&TITLES, standings.iter().map(|standing| record(standing, zone))),
+        Format::Csv => written(&TITLES, standings.iter().map(|standing| record(standing, zones))),
     }
 }
 
-fn object<'a>(standing: &'a Standing, zone: &TimeZone) -> QuotaObject<'a> {
+fn object<'a>(standing: &'a Standing, zones: &Zones) -> QuotaObject<'a> {
     let Standing { account, quota, source, cycle, used } = standing;
     QuotaObject {
         account,
@@ -119,16 +119,16 @@ fn object<'a>(standing: &'a Standing, zone: &TimeZone) -> QuotaObject<'a> {
         is_over: standing.is_over(),
         counts: names::counts(quota.counts),
         scopes: quota.scopes.as_ref().map(|scopes| scopes.iter().copied().map(names::scope).collect()),
-        cycle_from: moment(cycle.from, zone),
-        cycle_to: moment(cycle.to, zone),
+        cycle_from: moment(cycle.from, zones),
+        cycle_to: moment(cycle.to, zones),
         thresholds: quota.thresholds.iter().copied().collect(),
         hook: quota.hook.as_deref(),
         source: names::source(*source),
     }
 }
 
-fn row(standing: &Standing, look: &Look, zone: &TimeZone) -> Line {
-    let QuotaObject { counts, scopes, thresholds, hook, source, .. } = object(standing, zone);
+fn row(standing: &Standing, look: &Look, zones: &Zones) -> Line {
+    let QuotaObject { counts, scopes, thresholds, hook, source, .. } = object(standing, zones);
     let known = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| look.units.bytes(bytes));
     let thresholds: Vec<_> = thresholds.iter().map(|percent| format!("{percent} %")).collect();
     let cells = [
@@ -138,7 +138,7 @@ fn row(standing: &Standing, look: &Look, zone: &TimeZone) -> Line {
         standing.percent().map_or_else(|| "?".to_owned(), |percent| percent.to_string()),
         known(standing.left()),
         scopes.map_or_else(|| counts.to_owned(), |scopes| format!("{counts}, {}", scopes.join(" "))),
-        civil(standing.cycle.to, zone),
+        civil(standing.cycle.to, zones),
         hook.map_or_else(|| "-".to_owned(), |_| thresholds.join(", ")),
         source.to_owned(),
     ];
@@ -146,8 +146,8 @@ fn row(standing: &Standing, look: &Look, zone: &TimeZone) -> Line {
     Line { cells: cells.map(Cell::Text).into(), remark: None, tone }
 }
 
-fn record(standing: &Standing, zone: &TimeZone) -> Vec<String> {
-    let QuotaObject { counts, scopes, cycle_from, cycle_to, is_over, source, .. } = object(standing, zone);
+fn record(standing: &Standing, zones: &Zones) -> Vec<String> {
+    let QuotaObject { counts, scopes, cycle_from, cycle_to, is_over, source, .. } = object(standing, zones);
     let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
     vec![
         cell(neutral(&standing.account).into_owned()),
@@ -169,6 +169,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use dtraf_common::abi::Scope;
+    use jiff::tz::TimeZone;
 
     use super::*;
     use crate::accounting::bill::Counts;
@@ -220,7 +221,7 @@ mod tests {
             &standings,
             &troubles(),
             &Look { format, units: Units::Si, width: Some(100), paint: Paint::Plain },
-            &TimeZone::UTC,
+            &TimeZone::UTC.into(),
         )
     }
 

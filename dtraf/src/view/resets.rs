@@ -1,6 +1,5 @@
 //! Baselines, and what was counted after them, as text.
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::json::amounts::AmountObject;
@@ -14,9 +13,12 @@ use super::statement::{Format, Look};
 use super::table::layout::{Cell, Column, Line, Tone};
 use crate::accounting::amount::{Amount, PerDirection, Unit};
 use crate::accounting::history::register::{Baseline, SinceReset};
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
 
 const VERSION: u32 = 1;
+/// Of what came since resets: figures may be null.
+const SINCE_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -48,12 +50,12 @@ struct SinceObject<'a> {
     account: &'a str,
     was_reset: bool,
     since: String,
-    rx: AmountObject,
-    tx: AmountObject,
+    rx: Option<AmountObject>,
+    tx: Option<AmountObject>,
 }
 
 /// All resets with what had been counted, as text that ends with a line feed.
-pub(crate) fn list(baselines: &[Baseline], look: &Look, zone: &TimeZone) -> String {
+pub(crate) fn list(baselines: &[Baseline], look: &Look, zones: &Zones) -> String {
     let unit = unit(baselines.iter().map(|baseline| &baseline.amounts));
     match look.format {
         Format::Table if baselines.is_empty() => "Nothing was ever reset.\n".to_owned(),
@@ -68,12 +70,12 @@ pub(crate) fn list(baselines: &[Baseline], look: &Look, zone: &TimeZone) -> Stri
                 let Baseline { name, account, made_at, written_at, amounts } = baseline;
                 let now = if name == account { "" } else { account };
                 let cells = [
-                    civil(seconds(*made_at), zone),
-                    civil(seconds(*written_at), zone),
+                    civil(seconds(*made_at), zones),
+                    civil(seconds(*written_at), zones),
                     neutral(name).into_owned(),
                     neutral(now).into_owned(),
                 ];
-                line(cells, amounts, unit, look)
+                line(cells, Some(amounts), unit, look)
             };
             let rows: Vec<_> = baselines.iter().map(row).collect();
             in_columns(&[&columns[..], &figures()].concat(), &rows, look)
@@ -105,22 +107,22 @@ pub(crate) fn since(
     accounts: &[SinceReset],
     written_at: Option<Timestamp>,
     look: &Look,
-    zone: &TimeZone,
+    zones: &Zones,
 ) -> String {
-    let unit = unit(accounts.iter().map(|account| &account.amounts));
+    let unit = unit(accounts.iter().filter_map(|account| account.amounts.as_ref()));
     match look.format {
         Format::Table => {
             let columns = [text("ACCOUNT", Some(10), None), text("SINCE", None, None)];
             let row = |account: &SinceReset| {
                 let SinceReset { account, was_reset, since, amounts } = account;
-                let since = civil(seconds(*since), zone);
+                let since = civil(seconds(*since), zones);
                 let since = if *was_reset { since } else { format!("{since} (never reset)") };
-                line([neutral(account).into_owned(), since], amounts, unit, look)
+                line([neutral(account).into_owned(), since], amounts.as_ref(), unit, look)
             };
             let rows: Vec<_> = accounts.iter().map(row).collect();
             let written = written_at.map_or_else(
                 || "nothing has been written yet".to_owned(),
-                |at| format!("written up to {}", civil(seconds(at), zone)),
+                |at| format!("written up to {}", civil(seconds(at), zones)),
             );
             let heading =
                 format!("Since the last reset of each account, {}; {written}", names::unit_in_words(unit));
@@ -129,7 +131,7 @@ pub(crate) fn since(
             text + &in_columns(&[&columns[..], &figures()].concat(), &rows, look)
         }
         Format::Json => one_line(&Since {
-            version: VERSION,
+            version: SINCE_VERSION,
             unit: names::unit(unit),
             written_at: written_at.map(rfc3339),
             accounts: accounts.iter().map(since_object).collect(),
@@ -139,7 +141,9 @@ pub(crate) fn since(
                 let SinceReset { account, was_reset, since, amounts } = account;
                 let mut record =
                     vec![cell(neutral(account).into_owned()), was_reset.to_string(), rfc3339(*since)];
-                record.extend(amount(&amounts.rx).into_iter().chain(amount(&amounts.tx)));
+                for one in [amounts.map(|both| both.rx), amounts.map(|both| both.tx)] {
+                    record.extend(one.as_ref().map_or_else(Default::default, amount));
+                }
                 record
             };
             let titles = ["account", "was_reset", "since"];
@@ -166,8 +170,8 @@ fn since_object(account: &SinceReset) -> SinceObject<'_> {
         account,
         was_reset: *was_reset,
         since: rfc3339(*since),
-        rx: amounts.rx.into(),
-        tx: amounts.tx.into(),
+        rx: amounts.map(|both| both.rx.into()),
+        tx: amounts.map(|both| both.tx.into()),
     }
 }
 
@@ -187,12 +191,21 @@ fn figures() -> [Column; 5] {
     ]
 }
 
-fn line<const N: usize>(cells: [String; N], amounts: &PerDirection<Amount>, unit: Unit, look: &Look) -> Line {
+fn line<const N: usize>(
+    cells: [String; N],
+    amounts: Option<&PerDirection<Amount>>,
+    unit: Unit,
+    look: &Look,
+) -> Line {
     let known = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
     let bytes = |amount: &Amount| known(unit.bytes(amount).map(|bytes| look.units.bytes(bytes)));
     let packets = |amount: &Amount| known(unit.packets(amount).map(|packets| packets.to_string()));
-    let PerDirection { rx, tx } = amounts;
-    let figures = [bytes(rx), bytes(tx), bytes(&(*rx + *tx)), packets(rx), packets(tx)];
+    let figures = match amounts {
+        Some(PerDirection { rx, tx }) => {
+            [bytes(rx), bytes(tx), bytes(&(*rx + *tx)), packets(rx), packets(tx)]
+        }
+        None => ["?"; 5].map(str::to_owned),
+    };
     Line {
         cells: cells.into_iter().chain(figures).map(Cell::Text).collect(),
         remark: None,

@@ -5,12 +5,14 @@ pub(in crate::view) mod json;
 mod reconcile;
 pub(in crate::view) mod table;
 
-use jiff::tz::TimeZone;
-
+pub(crate) use self::table::civil;
 use super::Paint;
 use super::units::Units;
 use super::{names, neutral};
+use crate::accounting::history::zones::Zones;
+use crate::accounting::statement::period::Range;
 use crate::accounting::statement::{Group, Statement};
+use crate::zone;
 
 /// How a statement is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +31,12 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// The statement as text that ends with a line feed. Times are told in `zone`.
-pub(crate) fn render(statement: &Statement, look: &Look, zone: &TimeZone) -> String {
+/// The statement as text that ends with a line feed.
+pub(crate) fn render(statement: &Statement, look: &Look, zones: &Zones) -> String {
     match look.format {
-        Format::Table => table::render(statement, look, zone),
-        Format::Json => json::render(statement, zone),
-        Format::Csv => csv::render(statement, zone),
+        Format::Table => table::render(statement, look, zones),
+        Format::Json => json::render(statement, zones),
+        Format::Csv => csv::render(statement, zones),
     }
 }
 
@@ -49,6 +51,8 @@ pub(in crate::view) fn name(group: &Group) -> String {
         Group::NoPort(bucket) => format!("({})", names::bucket(*bucket)),
         Group::Scope(Some(scope)) => names::scope(*scope).to_owned(),
         Group::Scope(None) => "(unknown)".to_owned(),
+        Group::NotKept => "(not kept)".to_owned(),
+        Group::NotCounted => "(not counted)".to_owned(),
     }
 }
 
@@ -64,6 +68,8 @@ pub(in crate::view) fn kind(group: &Group) -> &'static str {
         Group::Port { .. } => "port",
         Group::NoPort(_) => "no_port",
         Group::Scope(_) => "scope",
+        Group::NotKept => "not_kept",
+        Group::NotCounted => "not_counted",
     }
 }
 
@@ -79,11 +85,14 @@ pub(in crate::view) fn harmless(group: &Group) -> String {
     neutral::neutral(&name(group)).into_owned()
 }
 
-/// A second in the zone's calendar, `2026-11-25T00:00:00+01:00`.
-pub(in crate::view) fn moment(second: i64, zone: &TimeZone) -> String {
-    let Ok(at) = jiff::Timestamp::from_second(second) else { return second.to_string() };
-    let offset = zone.to_offset(at);
-    at.display_with_offset(offset).to_string()
+/// Names of the zones that are in force within a range.
+pub(in crate::view) fn zone_names(range: Range, zones: &Zones) -> Vec<&str> {
+    zones.within(range).into_iter().map(|(_, zone)| zone::name(zone)).collect()
+}
+
+/// A second on the clocks of these zones, `2026-11-25T00:00:00+01:00`.
+pub(in crate::view) fn moment(second: i64, zones: &Zones) -> String {
+    zones.rfc3339(second)
 }
 
 #[cfg(test)]

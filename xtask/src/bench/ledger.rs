@@ -25,11 +25,12 @@ use super::machine;
 use crate::workspace::Workspace;
 
 /// All layouts, one after another.
-const LAYOUTS: [&str; 4] = [
+const LAYOUTS: [&str; 5] = [
     include_str!("../../../dtraf/src/store/schema-1.sql"),
     include_str!("../../../dtraf/src/store/schema-2.sql"),
     include_str!("../../../dtraf/src/store/schema-3.sql"),
     include_str!("../../../dtraf/src/store/schema-4.sql"),
+    include_str!("../../../dtraf/src/store/schema-5.sql"),
 ];
 
 /// Scopes, in the order of their keys.
@@ -236,6 +237,8 @@ fn fill(path: &Path, rows: impl FnOnce(&Connection, i64) -> Result<()>) -> Resul
             [8_000 + port],
         )?;
     }
+    transaction.execute("INSERT INTO zone VALUES (0, 'UTC')", [])?;
+    transaction.execute("INSERT INTO dropped VALUES (2, 1, ?)", [now - spans::DAYS_WITH_PORTS * 86_400])?;
     rows(&transaction, now).with_context(|| format!("fill {}", path.display()))?;
     let count = "SELECT (SELECT count(*) FROM traffic) + (SELECT count(*) FROM holder_traffic)";
     let rows = transaction.query_row(count, [], |row| row.get(0))?;

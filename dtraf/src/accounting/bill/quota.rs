@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use dtraf_common::abi::Scope;
-use jiff::tz::TimeZone;
 
 use super::{Bill, Billed, Counts, Tariff, Terms};
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::period::{CycleDay, PeriodError, Range, cycle};
-use crate::accounting::statement::{By, Question, Sum};
+use crate::accounting::statement::plan::Plan;
+use crate::accounting::statement::{By, Circumstances, Found, Question, Sum};
 
 /// Per cent at which people are told, unless they say otherwise.
 pub(crate) const THRESHOLDS: [u32; 2] = [80, 100];
@@ -43,13 +44,14 @@ pub(crate) struct Standing {
     pub(crate) quota: Quota,
     pub(crate) source: Source,
     pub(crate) cycle: Range,
-    /// Billable bytes. `None` where it is not known who the other ends were, and the quota asks.
+    /// Billable bytes. `None` where the cycle is not wholly kept, and where it is not known who the other ends were and the
+    /// quota asks.
     pub(crate) used: Option<u64>,
 }
 
 impl Quota {
-    pub(crate) fn cycle(&self, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
-        cycle(self.cycle_day, now, zone)
+    pub(crate) fn cycle(&self, now: Timestamp, zones: &Zones) -> Result<Range, PeriodError> {
+        cycle(self.cycle_day, now, zones)
     }
 
     /// What of these sums, which are all of the account's in the cycle, counts.
@@ -60,9 +62,13 @@ impl Quota {
         let Range { from, to } = cycle;
         let question =
             Question { range: cycle, step: None, boundaries: vec![from, to], by: By::Account, top: None };
-        let bill = Bill::new(&question, &tariff, sums);
-        // An account without any traffic has no line.
-        bill.totals.first().map_or(Some(0), |line| line.due.map(|due| due.billable))
+        if sums.is_empty() {
+            // An account without any traffic has no line.
+            return Some(0);
+        }
+        let found = Found { plan: Plan::default(), sums, around: Vec::new() };
+        let bill = Bill::new(&question, &tariff, found, &Circumstances::default());
+        bill.totals.first()?.due.map(|due| due.billable)
     }
 }
 

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::accounting::amount::Frames;
 use crate::accounting::fixtures::id;
+use crate::accounting::identity::Timestamp;
+use crate::accounting::statement::plan::Plan;
 
 const ALL: Range = Range { from: 0, to: 3600 };
 
@@ -29,9 +31,15 @@ fn price(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
+fn bill(tariff: &Tariff, sums: Vec<Sum<Billed>>) -> Bill {
+    let found = Found { plan: Plan::default(), sums, around: Vec::new() };
+    let since = Some(Timestamp::default());
+    Bill::new(&question(), tariff, found, &Circumstances { since, ..Circumstances::default() })
+}
+
 /// Billable, over and cost of each line, and of the host.
 fn dues(tariff: &Tariff, sums: Vec<Sum<Billed>>) -> Vec<Option<(u64, u64, Option<String>)>> {
-    let bill = Bill::new(&question(), tariff, sums);
+    let bill = bill(tariff, sums);
     let lines = bill.lines.iter().chain(&bill.totals);
     lines
         .map(|line| line.due.map(|due| (due.billable, due.over, due.cost.map(|it| it.to_string()))))
@@ -55,6 +63,21 @@ fn each_way_of_counting_is_what_it_says() {
     );
     assert_eq!(billed(Counts::Sum, Some(&[Scope::Internet])), 800);
     assert_eq!(billed(Counts::Rx, Some(&[Scope::Lan, Scope::Host])), 9);
+}
+
+#[test]
+fn flooded_frames_are_billed_to_nobody_even_where_terms_name_them() {
+    let sums = || vec![sum("web", Some(Scope::Internet), 300, 500), sum("web", Some(Scope::Flooded), 9, 0)];
+    for (scopes, billable) in
+        [(None, 800), (Some(vec![Scope::Internet, Scope::Flooded]), 800), (Some(vec![Scope::Flooded]), 0)]
+    {
+        let scopes = scopes.map(|scopes| scopes.into_iter().collect());
+        let tariff = Tariff { host: Terms { scopes, ..Terms::default() }, accounts: BTreeMap::new() };
+        assert_eq!(
+            dues(&tariff, sums()),
+            [Some((billable, billable, None)), Some((billable, billable, None))]
+        );
+    }
 }
 
 #[test]

@@ -67,5 +67,6 @@ pub(crate) struct SinceReset {
     pub(crate) was_reset: bool,
     /// Where the earliest of its containers begins: its own last reset, or else its own first count.
     pub(crate) since: Timestamp,
-    pub(crate) amounts: PerDirection<Amount>,
+    /// `None` where the ledger has less than there was at a reset: some of it was lost.
+    pub(crate) amounts: Option<PerDirection<Amount>>,
 }

@@ -1,11 +1,9 @@
-//! The spans of time that amounts are kept for: fine ones for a while, months for ever.
+//! The spans of time that amounts are kept for: fine ones for a while, days and months for ever.
 //!
 //! An amount goes into one span of each tier at once. So each tier has all of it, as far back as it is kept, and nothing is
 //! ever carried from one to another.
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, ZonedDateTime};
-
+use super::zones::Zones;
 use crate::accounting::identity::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,36 +32,36 @@ impl Tier {
         }
     }
 
-    /// When the span began that `at` is in, in seconds since the Unix epoch. Hours, days and months are those of `zone`: a
-    /// day may have 23 hours, or 25.
-    pub(crate) fn start(self, at: Timestamp, zone: &TimeZone) -> Result<i64, BeyondCalendar> {
-        let beyond = || BeyondCalendar(self, at);
-        let seconds = i64::try_from(at.0.as_secs()).ok().ok_or_else(beyond)?;
-        let instant = jiff::Timestamp::from_second(seconds).ok().ok_or_else(beyond)?;
-        let local = instant.to_zoned_datetime(zone.clone());
-        let start = match self {
-            Self::FiveMinutes => return Ok(seconds - seconds.rem_euclid(300)),
-            // An hour that comes twice, when clocks are set back, is two.
-            Self::Hour => {
-                let passed = i64::from(local.minute()) * 60 + i64::from(local.second());
-                return Ok((instant - SignedDuration::from_secs(passed)).as_second());
-            }
-            Self::Day => local.start_of_day(),
-            Self::Month => local.first_of_month().and_then(|first| first.start_of_day()),
-        };
-        Ok(start.ok().as_ref().map(ZonedDateTime::timestamp).ok_or_else(beyond)?.as_second())
+    /// Upper bound of a span's length in seconds, in any zone: days and months may be longer where a ledger changes its zone.
+    pub(crate) fn longest(self) -> i64 {
+        match self {
+            Self::FiveMinutes => 300,
+            Self::Hour => 2 * 3600,
+            Self::Day => 50 * 3600,
+            Self::Month => 34 * 86_400,
+        }
+    }
+
+    /// When the span began that `at` is in, in seconds since the Unix epoch. Hours, days and months are those of the ledger's
+    /// zone: a day may have 23 hours, or 25.
+    pub(crate) fn start(self, at: Timestamp, zones: &Zones) -> Result<i64, BeyondCalendar> {
+        let second = i64::try_from(at.0.as_secs()).ok();
+        let span = second.and_then(|second| zones.span(self, second));
+        Ok(span.ok_or(BeyondCalendar(self, at))?.from)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn start(tier: Tier, zone: &str, at: &str) -> String {
         let zone = TimeZone::get(zone).unwrap();
         let at: jiff::Timestamp = at.parse().unwrap();
         let at = Timestamp(std::time::Duration::from_secs(u64::try_from(at.as_second()).unwrap()));
-        let start = tier.start(at, &zone).unwrap();
+        let start = tier.start(at, &zone.into()).unwrap();
         jiff::Timestamp::from_second(start).unwrap().to_string()
     }
 
@@ -77,11 +75,16 @@ mod tests {
             // Half past is a full hour in India.
             (Tier::Hour, "Asia/Kolkata", "2026-11-25T10:40:00Z", "2026-11-25T10:30:00Z"),
             (Tier::Day, "Asia/Kolkata", "2026-11-25T18:40:00Z", "2026-11-25T18:30:00Z"),
+            (Tier::Hour, "Asia/Kathmandu", "2026-11-25T10:20:00Z", "2026-11-25T10:15:00Z"),
             // Clocks are set back at 01:00 UTC: two hours are called 2 o'clock, and the day has 25 of them.
             (Tier::Hour, "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T00:00:00Z"),
             (Tier::Hour, "Europe/Berlin", "2026-10-25T01:30:00Z", "2026-10-25T01:00:00Z"),
             (Tier::Day, "Europe/Berlin", "2026-10-25T22:59:00Z", "2026-10-24T22:00:00Z"),
             (Tier::Day, "Europe/Berlin", "2026-10-25T23:00:00Z", "2026-10-25T23:00:00Z"),
+            // Clocks are set back by half an hour at 15:00 UTC: the hour from half past one has thirty minutes.
+            (Tier::Hour, "Australia/Lord_Howe", "2026-04-04T14:59:00Z", "2026-04-04T14:00:00Z"),
+            (Tier::Hour, "Australia/Lord_Howe", "2026-04-04T15:29:00Z", "2026-04-04T15:00:00Z"),
+            (Tier::Hour, "Australia/Lord_Howe", "2026-04-04T15:31:00Z", "2026-04-04T15:30:00Z"),
             // Midnight does not exist there on that day.
             (Tier::Day, "America/Santiago", "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z"),
             (Tier::Month, "Europe/Berlin", "2026-03-31T21:59:00Z", "2026-02-28T23:00:00Z"),
@@ -92,6 +95,6 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_far_off_is_an_error() {
-        assert!(Tier::Day.start(Timestamp(std::time::Duration::MAX), &TimeZone::UTC).is_err());
+        assert!(Tier::Day.start(Timestamp(std::time::Duration::MAX), &TimeZone::UTC.into()).is_err());
     }
 }

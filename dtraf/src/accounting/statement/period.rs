@@ -1,10 +1,10 @@
 //! Times as people say them, in the calendar of a time zone.
 
+use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-use jiff::{ToSpan as _, ZonedDateTime};
 
 use crate::accounting::history::tier::Tier;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
 
 /// From the first second up to, and not with, the last one. Seconds since the Unix epoch.
@@ -37,9 +37,16 @@ pub(crate) enum PeriodError {
     Backwards { from: String, to: String },
     #[error("the calendar does not go that far")]
     Beyond,
+    #[error(
+        "the time has more than {MOST_STEPS} of these steps; give it a later beginning (--from), or longer steps"
+    )]
+    TooManySteps,
     #[error("a month has days from 1 to 31")]
     CycleDay,
 }
+
+/// Upper bound of a report's steps.
+const MOST_STEPS: usize = 1_000_000;
 
 impl From<jiff::Error> for PeriodError {
     fn from(_: jiff::Error) -> Self {
@@ -80,9 +87,9 @@ impl CycleDay {
 }
 
 /// The cycle that is under way at `now`.
-pub(crate) fn cycle(day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
-    let (begin, end) = day.around(local(now, zone)?.date())?;
-    Ok(Range { from: midnight(begin, zone)?, to: midnight(end, zone)? })
+pub(crate) fn cycle(day: CycleDay, now: Timestamp, zones: &Zones) -> Result<Range, PeriodError> {
+    let (begin, end) = day.around(today(now, zones)?)?;
+    Ok(Range { from: midnight(begin, zones)?, to: midnight(end, zones)? })
 }
 
 /// From the beginning of what `from` says to the end of what `to` says. Without `to` up to now, and without `from` from the
@@ -92,15 +99,15 @@ pub(crate) fn range(
     to: Option<&str>,
     day: CycleDay,
     now: Timestamp,
-    zone: &TimeZone,
+    zones: &Zones,
 ) -> Result<Range, PeriodError> {
-    let running = cycle(day, now, zone)?;
+    let running = cycle(day, now, zones)?;
     let begin = match from {
-        Some(text) => named(text, day, now, zone)?.from,
+        Some(text) => named(text, day, now, zones)?.from,
         None => running.from,
     };
     let end = match (from, to) {
-        (_, Some(text)) => named(text, day, now, zone)?.to,
+        (_, Some(text)) => named(text, day, now, zones)?.to,
         (Some(_), None) => seconds(now)? + 1,
         (None, None) => running.to,
     };
@@ -112,15 +119,15 @@ pub(crate) fn range(
 }
 
 /// The time that `text` says: a moment is a second long.
-pub(crate) fn time(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
-    let Range { from, to } = named(text, CycleDay::FIRST, now, zone)?;
+pub(crate) fn time(text: &str, now: Timestamp, zones: &Zones) -> Result<Range, PeriodError> {
+    let Range { from, to } = named(text, CycleDay::FIRST, now, zones)?;
     Ok(Range { from, to: to.max(from + 1) })
 }
 
-fn named(text: &str, day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<Range, PeriodError> {
-    let today = local(now, zone)?.date();
+fn named(text: &str, day: CycleDay, now: Timestamp, zones: &Zones) -> Result<Range, PeriodError> {
+    let today = today(now, zones)?;
     let days = |first: Date, next: Date| -> Result<Range, PeriodError> {
-        Ok(Range { from: midnight(first, zone)?, to: midnight(next, zone)? })
+        Ok(Range { from: midnight(first, zones)?, to: midnight(next, zones)? })
     };
     let month = |first: Date| -> Result<Range, PeriodError> { days(first, first.checked_add(1.month())?) };
     let text = text.trim();
@@ -133,7 +140,7 @@ fn named(text: &str, day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<R
         "yesterday" => return days(today.yesterday()?, today),
         "this month" => return month(today.first_of_month()),
         "last month" => return month(today.first_of_month().checked_sub(1.month())?),
-        "this cycle" => return cycle(day, now, zone),
+        "this cycle" => return cycle(day, now, zones),
         "last cycle" => {
             let (begin, _) = day.around(today)?;
             let (first, next) = day.around(begin.yesterday()?)?;
@@ -144,10 +151,14 @@ fn named(text: &str, day: CycleDay, now: Timestamp, zone: &TimeZone) -> Result<R
     if let Some(first) = whole_month(text) {
         return month(first);
     }
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        // With an offset, which tells two hours of the same name apart.
+        return Ok(Range { from: moment.as_second(), to: moment.as_second() });
+    }
     if text.len() > "2026-11-25".len()
         && let Ok(moment) = text.parse::<DateTime>()
     {
-        let from = moment.to_zoned_datetime(zone.clone())?.timestamp().as_second();
+        let from = zones.second(moment).ok_or(PeriodError::Beyond)?;
         return Ok(Range { from, to: from });
     }
     match text.parse::<Date>() {
@@ -164,13 +175,16 @@ fn whole_month(text: &str) -> Option<Date> {
 }
 
 /// Where the steps of a range begin, the first with the range, and where the range ends.
-pub(crate) fn boundaries(range: Range, step: Option<Step>, zone: &TimeZone) -> Result<Vec<i64>, PeriodError> {
+pub(crate) fn boundaries(range: Range, step: Option<Step>, zones: &Zones) -> Result<Vec<i64>, PeriodError> {
     let mut boundaries = vec![range.from];
     if let Some(step) = step {
-        let mut next = after(range.from, step, zone)?;
+        let mut next = after(range.from, step, zones)?;
         while next < range.to {
+            if boundaries.len() >= MOST_STEPS {
+                return Err(PeriodError::TooManySteps);
+            }
             boundaries.push(next);
-            next = after(next, step, zone)?;
+            next = after(next, step, zones)?;
         }
     }
     boundaries.push(range.to);
@@ -178,39 +192,22 @@ pub(crate) fn boundaries(range: Range, step: Option<Step>, zone: &TimeZone) -> R
 }
 
 /// Where the step ends that has this second in it.
-fn after(second: i64, step: Step, zone: &TimeZone) -> Result<i64, PeriodError> {
-    let local = jiff::Timestamp::from_second(second)?.to_zoned_datetime(zone.clone());
+fn after(second: i64, step: Step, zones: &Zones) -> Result<i64, PeriodError> {
+    let date = || zones.day(second).ok_or(PeriodError::Beyond);
     match step {
-        Step::Hour => {
-            let passed = i64::from(local.minute()) * 60 + i64::from(local.second());
-            Ok(second - passed + 3600)
-        }
-        Step::Day => midnight(local.date().tomorrow()?, zone),
-        Step::Cycle(day) => midnight(day.around(local.date())?.1, zone),
+        Step::Hour => Ok(zones.span(Tier::Hour, second).ok_or(PeriodError::Beyond)?.to),
+        Step::Day => midnight(date()?.tomorrow()?, zones),
+        Step::Cycle(day) => midnight(day.around(date()?)?.1, zones),
     }
 }
 
-/// The coarsest tier whose spans make up the steps exactly.
-pub(crate) fn tier(boundaries: &[i64], now: Timestamp, zone: &TimeZone) -> Result<Tier, PeriodError> {
-    let begins = |tier: Tier, second: i64| {
-        let at = Timestamp(std::time::Duration::from_secs(u64::try_from(second).unwrap_or_default()));
-        tier.start(at, zone).is_ok_and(|start| start == second)
-    };
-    let now = seconds(now)?;
-    // A range that ends now, or later, ends within a span that has nothing of what comes after.
-    let past = boundaries.iter().filter(|boundary| **boundary < now);
-    let past: Vec<i64> = past.copied().collect();
-    let coarsest = [Tier::Month, Tier::Day, Tier::Hour];
-    let fits = |tier: &Tier| past.iter().all(|boundary| begins(*tier, *boundary));
-    Ok(coarsest.into_iter().find(fits).unwrap_or(Tier::FiveMinutes))
+/// The date that it is.
+pub(crate) fn today(now: Timestamp, zones: &Zones) -> Result<Date, PeriodError> {
+    zones.day(seconds(now)?).ok_or(PeriodError::Beyond)
 }
 
-fn local(now: Timestamp, zone: &TimeZone) -> Result<ZonedDateTime, PeriodError> {
-    Ok(jiff::Timestamp::from_second(seconds(now)?)?.to_zoned_datetime(zone.clone()))
-}
-
-fn midnight(date: Date, zone: &TimeZone) -> Result<i64, PeriodError> {
-    Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp().as_second())
+fn midnight(date: Date, zones: &Zones) -> Result<i64, PeriodError> {
+    zones.midnight(date).ok_or(PeriodError::Beyond)
 }
 
 fn seconds(at: Timestamp) -> Result<i64, PeriodError> {
@@ -219,6 +216,8 @@ fn seconds(at: Timestamp) -> Result<i64, PeriodError> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -238,7 +237,7 @@ mod tests {
 
     #[test]
     fn times_are_what_people_mean() {
-        let zone = TimeZone::UTC;
+        let zone = Zones::from(TimeZone::UTC);
         for (from, to, begin, end) in [
             (None, None, "2028-03-01T00:00:00Z", "2028-04-01T00:00:00Z"),
             (Some("today"), None, "2028-03-10T00:00:00Z", "2028-03-10T12:34:57Z"),
@@ -278,7 +277,7 @@ mod tests {
             (15, "2028-01-01T00:00:00Z", "2027-12-15T00:00:00Z", "2028-01-15T00:00:00Z"),
             (1, "2028-12-31T23:59:59Z", "2028-12-01T00:00:00Z", "2029-01-01T00:00:00Z"),
         ] {
-            let cycle = cycle(day(number), at(now), &TimeZone::UTC).unwrap();
+            let cycle = cycle(day(number), at(now), &TimeZone::UTC.into()).unwrap();
             assert_eq!(shown(cycle), [begin, end], "{number} at {now}");
         }
         assert_eq!(
@@ -289,7 +288,7 @@ mod tests {
 
     #[test]
     fn steps_follow_the_calendar() {
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let zone = Zones::from(TimeZone::get("Europe/Berlin").unwrap());
         let weekend =
             range(Some("2026-10-24"), Some("2026-10-26"), CycleDay::FIRST, at("2026-11-25T00:00:00Z"), &zone);
         let weekend = weekend.unwrap();
@@ -300,21 +299,5 @@ mod tests {
         assert_eq!(lengths(Step::Hour), [3600; 73]);
         assert_eq!(lengths(Step::Cycle(day(25))), [86_400, 90_000 + 86_400]);
         assert_eq!(boundaries(weekend, None, &zone).unwrap(), [weekend.from, weekend.to]);
-    }
-
-    #[test]
-    fn the_coarsest_tier_that_fits_is_asked() {
-        let zone = TimeZone::UTC;
-        let chosen = |from: &str, to: &str, step| {
-            let range = range(Some(from), Some(to), CycleDay::FIRST, at(NOW), &zone).unwrap();
-            tier(&boundaries(range, step, &zone).unwrap(), at(NOW), &zone).unwrap()
-        };
-        assert_eq!(chosen("2028-01", "2028-02", None), Tier::Month);
-        assert_eq!(chosen("2028-01", "now", None), Tier::Month);
-        assert_eq!(chosen("2028-01", "2028-02", Some(Step::Day)), Tier::Day);
-        assert_eq!(chosen("2028-01", "2028-02", Some(Step::Cycle(day(15)))), Tier::Day);
-        assert_eq!(chosen("yesterday", "now", None), Tier::Day);
-        assert_eq!(chosen("yesterday", "yesterday", Some(Step::Hour)), Tier::Hour);
-        assert_eq!(chosen("2028-02-28T10:00", "2028-02-28T11:30", None), Tier::FiveMinutes);
     }
 }

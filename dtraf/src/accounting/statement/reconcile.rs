@@ -13,9 +13,9 @@ pub(crate) const BEYOND: [Scope; 2] = [Scope::Internet, Scope::Lan];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reconciliation {
     pub(crate) cards: Vec<Card>,
-    /// All cards together.
-    pub(crate) carried: PerDirection<Carried>,
-    /// Of all containers, with [`BEYOND`]; `None` where nobody looked who the other end was.
+    /// All cards together; `None` where the time is not wholly kept.
+    pub(crate) carried: Option<PerDirection<Carried>>,
+    /// Of all containers, with [`BEYOND`]; `None` where nobody looked who the other end was, or the time is not wholly kept.
     pub(crate) containers: Option<PerDirection<Amount>>,
     pub(crate) rest: Result<PerDirection<Rest>, Unknown>,
 }
@@ -39,6 +39,8 @@ pub(crate) enum Unknown {
     Scopes,
     /// Containers were counted before cards were.
     LateCards,
+    /// The time is not wholly kept, or was not counted.
+    NotKept,
 }
 
 impl Statement {
@@ -46,19 +48,29 @@ impl Statement {
     pub(crate) fn reconcile(&self, cards: Vec<Card>) -> Reconciliation {
         let is_beyond =
             |line: &&Line| matches!(line.group, Group::Scope(Some(scope)) if BEYOND.contains(&scope));
+        if self.total.is_none() {
+            // What is left of the cards' spans is not what they carried.
+            return Reconciliation {
+                cards: Vec::new(),
+                carried: None,
+                containers: None,
+                rest: Err(Unknown::NotKept),
+            };
+        }
         let is_unknown = |line: &Line| {
-            line.group == Group::Scope(None) && !(line.amounts.rx.is_zero() && line.amounts.tx.is_zero())
+            let is_nothing = |both: PerDirection<Amount>| both.rx.is_zero() && both.tx.is_zero();
+            line.group == Group::Scope(None) && !line.amounts.is_some_and(is_nothing)
         };
         let is_known = !self.lines.iter().any(is_unknown);
         let containers: Option<PerDirection<Amount>> =
-            is_known.then(|| self.lines.iter().filter(is_beyond).map(|line| line.amounts).sum());
+            is_known.then(|| self.lines.iter().filter(is_beyond).filter_map(|line| line.amounts).sum());
         let carried: PerDirection<Carried> = cards.iter().map(|card| card.carried).sum();
         let rest = match (self.uncounted(&cards), &containers) {
             (Some(unknown), _) => Err(unknown),
             (None, Some(containers)) => rest(&carried, containers),
             (None, None) => Err(Unknown::Scopes),
         };
-        Reconciliation { cards, carried, containers, rest }
+        Reconciliation { cards, carried: Some(carried), containers, rest }
     }
 
     /// Why cards say nothing of the whole time.
@@ -94,7 +106,8 @@ fn rest(
 mod tests {
     use crate::accounting::fixtures::{at, packets};
     use crate::accounting::history::key::Key;
-    use crate::accounting::statement::{By, Circumstances, Question, Sum, Sums};
+    use crate::accounting::statement::plan::Plan;
+    use crate::accounting::statement::{By, Circumstances, Found, Question, Sum, Sums};
 
     use super::*;
 
@@ -110,7 +123,9 @@ mod tests {
             amounts: PerDirection { rx: packets(*rx), tx: packets(*tx) },
         };
         let circumstances = Circumstances { since: Some(at(10)), ..Circumstances::default() };
-        Statement::new(&question, Sums::Scopes(sums.iter().map(sum).collect()), circumstances)
+        let sums = Sums::Scopes(sums.iter().map(sum).collect());
+        let found = Found { plan: Plan::default(), sums, around: Vec::new() };
+        Statement::new(&question, found, circumstances)
     }
 
     fn card(name: &str, since: u64, rx: u64, tx: u64) -> Card {
@@ -133,7 +148,8 @@ mod tests {
         ];
         let reconciled = statement(&scopes).reconcile(vec![card("eth0", 0, 9, 4), card("eth1", 20, 1, 1)]);
         assert_eq!(reconciled.containers, Some(PerDirection { rx: packets(8), tx: packets(7) }));
-        assert_eq!((reconciled.carried.rx.packets, reconciled.carried.tx.bytes), (10, 5000));
+        let carried = reconciled.carried.unwrap();
+        assert_eq!((carried.rx.packets, carried.tx.bytes), (10, 5000));
         let rest = reconciled.rest.unwrap();
         let of = |packets: i128| Rest {
             wire_bytes: packets * 1000,

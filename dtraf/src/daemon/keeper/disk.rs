@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::file::{File, FileError};
 use crate::links::Cards;
 use crate::store::{Archive, Calendar, Epoch, Store, StoreError, recover};
+use crate::zone;
 
 #[derive(Debug)]
 pub(super) enum Request {
@@ -115,7 +116,16 @@ impl Disk {
                 recovery::tell(path, &recover(path, clock::now())?);
                 self.recovers = false;
             }
-            self.store = Some(Store::open(path, self.epoch.clone(), clock::zone(), retention)?);
+            let store = Store::open(path, self.epoch.clone(), zone::host(), retention)?;
+            if let Some(other) = store.other_zone(clock::now())? {
+                log::warn!(
+                    "the ledger goes on in the time zone {}, which is not the host's; `dtraf ledger zone {}` changes it from the \
+                     next month on",
+                    zone::name(&other),
+                    zone::name(&zone::host()),
+                );
+            }
+            self.store = Some(store);
         }
         Ok(self.store.as_mut().expect("it was opened just now"))
     }
@@ -126,7 +136,7 @@ impl Disk {
         }
         let archive = Archive::open(&self.keeping.path);
         let kept =
-            archive.and_then(|archive| archive.kept(&self.settings.declared, clock::now(), &clock::zone()));
+            archive.and_then(|archive| archive.kept(&self.settings.declared, clock::now(), archive.zones()));
         kept.inspect_err(|error| log::warn!("the live view cannot say what the ledger has: {}", chain(error)))
             .ok()
             .map(Box::new)

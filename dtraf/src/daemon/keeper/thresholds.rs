@@ -15,6 +15,7 @@ use rustix::process::{Pid, setpriority_process};
 use super::chain;
 use crate::accounting::bill::declared::Declared;
 use crate::accounting::bill::quota::Standing;
+use crate::accounting::history::zones::Zones;
 use crate::clock;
 use crate::store::{Archive, Editor, StoreError};
 use crate::view::neutral::neutral;
@@ -36,28 +37,29 @@ fn looked(path: &Path, declared: &Declared) -> Result<(), StoreError> {
     if !declared.has_quotas() && !archive.has_quotas()? {
         return Ok(());
     }
-    let standings = archive.standings(None, declared, clock::now(), &clock::zone())?;
+    let standings = archive.standings(None, declared, clock::now(), archive.zones())?;
     let told = archive.crossings()?;
+    let zones = archive.zones().clone();
     drop(archive);
     for standing in standings {
         let is_new =
             |percent: &u32| !told.contains(&(standing.account.clone(), standing.cycle.from, *percent));
         for percent in standing.passed().filter(is_new) {
             if Editor::open(path)?.cross(&standing, percent, clock::now())? {
-                tell(&standing, percent);
+                tell(&standing, percent, &zones);
             }
         }
     }
     Ok(())
 }
 
-fn tell(standing: &Standing, percent: u32) {
+fn tell(standing: &Standing, percent: u32, zones: &Zones) {
     let Standing { account, quota, used, .. } = standing;
     let used = used.unwrap_or_default();
     let name = neutral(account);
     log::warn!("{name} has used {percent} % of its quota: {used} of {} bytes", quota.bytes);
     let Some(words) = &quota.hook else { return };
-    match start(words, standing, percent) {
+    match start(words, standing, percent, zones) {
         Ok(child) => {
             let (program, account) = (words[0].clone(), name.into_owned());
             std::thread::spawn(move || wait(child, &program, &account));
@@ -67,9 +69,9 @@ fn tell(standing: &Standing, percent: u32) {
 }
 
 /// Without a shell. Names are values and nothing else.
-fn start(words: &[String], standing: &Standing, percent: u32) -> std::io::Result<Child> {
+fn start(words: &[String], standing: &Standing, percent: u32, zones: &Zones) -> std::io::Result<Child> {
     let Standing { account, quota, used, .. } = standing;
-    let passed = Passed::new(standing, percent, &clock::zone());
+    let passed = Passed::new(standing, percent, zones);
     let child = Command::new(&words[0])
         .args(&words[1..])
         // A name with a zero byte in it would keep the program from being run.
@@ -125,6 +127,8 @@ fn wait(mut child: Child, program: &str, account: &str) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use jiff::tz::TimeZone;
+
     use super::*;
     use crate::accounting::bill::Counts;
     use crate::accounting::bill::quota::{Quota, Source};
@@ -150,7 +154,7 @@ mod tests {
     fn a_hook_that_reads_nothing_keeps_nobody_waiting_however_long_a_name_is() {
         // More than a pipe holds, and less than one variable of the environment may have.
         let standing = standing("x".repeat(100_000));
-        let mut child = start(&words(&["sleep", "1000"]), &standing, 80).unwrap();
+        let mut child = start(&words(&["sleep", "1000"]), &standing, 80, &TimeZone::UTC.into()).unwrap();
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -162,8 +166,13 @@ mod tests {
         let told = directory.path().join("told");
         let script = "cat > \"$1\" && printf '%s %s' \"$DTRAF_ACCOUNT\" \"$DTRAF_USED_BYTES\" >> \"$1\"";
         let path = told.display().to_string();
-        let mut child =
-            start(&words(&["sh", "-c", script, "sh", &path]), &standing("a\0b".to_owned()), 80).unwrap();
+        let mut child = start(
+            &words(&["sh", "-c", script, "sh", &path]),
+            &standing("a\0b".to_owned()),
+            80,
+            &TimeZone::UTC.into(),
+        )
+        .unwrap();
         assert!(child.wait().unwrap().success());
         let text = std::fs::read_to_string(&told).unwrap();
         let (line, variables) = text.split_once('\n').unwrap();

@@ -40,7 +40,7 @@ impl Archive {
                 baselines.push((id, baseline));
             }
             if let Some((_, sum)) = baselines.last_mut() {
-                sum.amounts += columns.amounts()?;
+                sum.amounts += columns.shown();
             }
         }
         Ok(baselines.into_iter().map(|(_, baseline)| baseline).collect())
@@ -73,14 +73,14 @@ impl Archive {
             let total = totals.get(&holder).copied().unwrap_or_default();
             let mark = marks.get(&holder);
             let (since, amounts) = match mark {
-                Some((at, before)) => (Some(*at), after(&total, before)?),
-                None => (first, total),
+                Some((at, before)) => (Some(*at), after(&total, before)),
+                None => (first, Some(total)),
             };
             let (sum, earliest) = sums.entry(account.clone()).or_insert_with(|| {
-                let amounts = PerDirection::default();
+                let amounts = Some(PerDirection::default());
                 (SinceReset { account, was_reset: false, since: begun, amounts }, None)
             });
-            sum.amounts += amounts;
+            sum.amounts = sum.amounts.zip(amounts).map(|(sum, more)| [sum, more].into_iter().sum());
             sum.was_reset |= mark.is_some();
             *earliest = [*earliest, since].into_iter().flatten().min();
         }
@@ -111,17 +111,12 @@ impl Archive {
             list(str::to_owned)
         );
         let rows = self.rows(&text, [], |row| Ok((row.get(0)?, moment(row.get(1)?), read(row, 2)?)))?;
-        rows.into_iter().map(|(holder, at, columns)| Ok((holder, (at, columns.amounts()?)))).collect()
+        Ok(rows.into_iter().map(|(holder, at, columns)| (holder, (at, columns.shown()))).collect())
     }
 }
 
-fn after(
-    total: &PerDirection<Amount>,
-    before: &PerDirection<Amount>,
-) -> Result<PerDirection<Amount>, StoreError> {
+/// `None` where less is kept than there was then.
+fn after(total: &PerDirection<Amount>, before: &PerDirection<Amount>) -> Option<PerDirection<Amount>> {
     let after = |total: &Amount, before| total.since(before).map(|delta| delta.0).ok();
-    match (after(&total.rx, &before.rx), after(&total.tx, &before.tx)) {
-        (Some(rx), Some(tx)) => Ok(PerDirection { rx, tx }),
-        _ => Err(StoreError::Negative),
-    }
+    Some(PerDirection { rx: after(&total.rx, &before.rx)?, tx: after(&total.tx, &before.tx)? })
 }

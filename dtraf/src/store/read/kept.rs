@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
-
-use super::{Archive, Selection};
+use super::Archive;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::bill::declared::Declared;
+use crate::accounting::history::key::Part;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::{ContainerId, Timestamp};
 use crate::accounting::kept::{Kept, KeptAccount};
-use crate::accounting::statement::period::{CycleDay, Range, cycle, tier, time};
+use crate::accounting::statement::period::{CycleDay, Range, cycle, time};
+use crate::accounting::statement::plan::Series;
 use crate::store::StoreError;
 
 impl Archive {
@@ -18,12 +19,12 @@ impl Archive {
         &self,
         declared: &Declared,
         now: Timestamp,
-        zone: &TimeZone,
+        zones: &Zones,
     ) -> Result<Kept, StoreError> {
-        let today = self.by_account_row(time("today", now, zone)?, now, zone)?;
-        let cycle =
-            self.by_account_row(cycle(declared.cycle_day.unwrap_or(CycleDay::FIRST), now, zone)?, now, zone)?;
-        let quotas = self.standings(None, declared, now, zone)?;
+        let today = self.by_account_row(time("today", now, zones)?)?;
+        let day = declared.cycle_day.unwrap_or(CycleDay::FIRST);
+        let cycle = self.by_account_row(cycle(day, now, zones)?)?;
+        let quotas = self.standings(None, declared, now, zones)?;
         let percents: BTreeMap<_, _> =
             quotas.iter().map(|standing| (standing.account.as_str(), standing.percent())).collect();
         let rows = self.rows(
@@ -34,8 +35,9 @@ impl Archive {
         )?;
         let mut accounts = BTreeMap::<i64, (Vec<ContainerId>, KeptAccount)>::new();
         for (container, account, name) in rows {
-            let of =
-                |sums: &BTreeMap<i64, PerDirection<Amount>>| sums.get(&account).copied().unwrap_or_default();
+            let of = |sums: &Option<BTreeMap<i64, PerDirection<Amount>>>| {
+                sums.as_ref().map(|sums| sums.get(&account).copied().unwrap_or_default())
+            };
             let (containers, _) = accounts.entry(account).or_insert_with(|| {
                 let quota_percent = percents.get(name.as_str()).copied().flatten();
                 (Vec::new(), KeptAccount { today: of(&today), cycle: of(&cycle), quota_percent })
@@ -45,19 +47,24 @@ impl Archive {
         Ok(Kept::new(accounts.into_values()))
     }
 
+    /// `None` where the time is not wholly kept.
     fn by_account_row(
         &self,
         range: Range,
-        now: Timestamp,
-        zone: &TimeZone,
-    ) -> Result<BTreeMap<i64, PerDirection<Amount>>, StoreError> {
-        let tier = tier(&[range.from, range.to], now, zone)?;
+    ) -> Result<Option<BTreeMap<i64, PerDirection<Amount>>>, StoreError> {
+        let plan = self.plan(&[range.from, range.to], &[Series::Traffic(Part::Scopes)])?;
+        if !plan.is_whole() {
+            return Ok(None);
+        }
+        let rows = Archive::pieces(&plan, None, |selection| {
+            Ok(self.books_of_holders(selection)?.into_iter().collect())
+        })?;
         let mut accounts = BTreeMap::<i64, PerDirection<Amount>>::new();
-        for (holder, amounts) in self.books_of_holders(&Selection { tier, range, accounts: None })? {
+        for (holder, amounts) in rows {
             if let Some((account, _)) = self.holder(holder)?.account {
                 *accounts.entry(account).or_default() += amounts;
             }
         }
-        Ok(accounts)
+        Ok(Some(accounts))
     }
 }

@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::TimeZone;
-
 use super::terms::Everybody;
-use super::{AccountRow, Archive, Selection, json_array};
+use super::{AccountRow, Archive, json_array};
 use crate::accounting::bill::Billed;
 use crate::accounting::bill::declared::Declared;
 use crate::accounting::bill::label::TermLabel;
 use crate::accounting::bill::quota::{Quota, Source, Standing};
+use crate::accounting::history::key::Part;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
-use crate::accounting::statement::period::{CycleDay, Range, tier};
+use crate::accounting::statement::period::{CycleDay, Range};
+use crate::accounting::statement::plan::Series;
 use crate::accounting::statement::{HolderName, Sum};
 use crate::store::StoreError;
 use crate::store::names::{counts, scope};
 
 /// A quota's row, as it is written down.
 type Row = (String, u64, String, Option<String>, u8, String, Option<String>);
+
+/// Sums of each account, by its name.
+type AccountSums = BTreeMap<String, Vec<Sum<Billed>>>;
 
 /// An account, where the cycle began, and per cent.
 pub(crate) type Crossing = (String, i64, u32);
@@ -38,7 +42,7 @@ impl Archive {
         accounts: Option<&[AccountRow]>,
         declared: &Declared,
         now: Timestamp,
-        zone: &TimeZone,
+        zones: &Zones,
     ) -> Result<Vec<Standing>, StoreError> {
         let rows: Vec<Row> = self.rows(
             "SELECT name, bytes, counts, scopes, cycle_day, thresholds, hook FROM quota JOIN account ON account.id = account WHERE \
@@ -50,7 +54,7 @@ impl Archive {
             },
         )?;
         // Cycles that are the same are added up once.
-        let mut cycles = BTreeMap::<(i64, i64), BTreeMap<String, Vec<Sum<Billed>>>>::new();
+        let mut cycles = BTreeMap::<(i64, i64), Option<AccountSums>>::new();
         let mut standings = Vec::new();
         let Everybody { accounts: terms, sources, .. } = self.terms(declared)?;
         let mut quotas = BTreeMap::new();
@@ -65,12 +69,14 @@ impl Archive {
             quotas.insert(account, (quota, Source::Set));
         }
         for (account, (quota, source)) in quotas {
-            let cycle = quota.cycle(now, zone)?;
+            let cycle = quota.cycle(now, zones)?;
             let sums = match cycles.entry((cycle.from, cycle.to)) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.billed(cycle, now, zone)?),
+                std::collections::btree_map::Entry::Vacant(new) => new.insert(self.billed(cycle)?),
             };
-            let used = quota.used(cycle, sums.get(&account).cloned().unwrap_or_default());
+            let used = sums
+                .as_ref()
+                .and_then(|sums| quota.used(cycle, sums.get(&account).cloned().unwrap_or_default()));
             standings.push(Standing { account, quota, source, cycle, used });
         }
         Ok(standings)
@@ -103,19 +109,18 @@ impl Archive {
         Ok((account, quota))
     }
 
-    fn billed(
-        &self,
-        cycle: Range,
-        now: Timestamp,
-        zone: &TimeZone,
-    ) -> Result<BTreeMap<String, Vec<Sum<Billed>>>, StoreError> {
-        let tier = tier(&[cycle.from, cycle.to], now, zone)?;
+    /// `None` where the cycle is not wholly kept.
+    fn billed(&self, cycle: Range) -> Result<Option<AccountSums>, StoreError> {
+        let plan = self.plan(&[cycle.from, cycle.to], &[Series::Traffic(Part::Scopes)])?;
+        if !plan.is_whole() {
+            return Ok(None);
+        }
         let mut sums = BTreeMap::<String, Vec<_>>::new();
-        for sum in self.by_account_and_scope(&Selection { tier, range: cycle, accounts: None })? {
+        for sum in Archive::pieces(&plan, None, |selection| self.by_account_and_scope(selection))? {
             if let HolderName::Account { account } = &sum.of.0 {
                 sums.entry(account.clone()).or_default().push(sum);
             }
         }
-        Ok(sums)
+        Ok(Some(sums))
     }
 }

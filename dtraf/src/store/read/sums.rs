@@ -126,7 +126,7 @@ impl Archive {
         let mut rows = statement.query(parameters).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let at = (row.get(0).map_err(failed)?, of(row).map_err(failed)?);
-            let amounts = read(row, first).map_err(failed)?.amounts()?;
+            let amounts = read(row, first).map_err(failed)?.shown();
             if let Some((last, sum)) = sums.last_mut()
                 && *last == at
             {

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params_from_iter};
 
 use super::super::open::{FILL_LAYOUT_4, known_layout, layout};
+use super::super::zones::note_all_dropped;
 use super::GoesOn;
 use crate::accounting::identity::Timestamp;
 
@@ -55,7 +56,7 @@ enum Stakes {
 }
 
 /// Those that others refer to go first.
-const TABLES: [Table; 21] = [
+const TABLES: [Table; 23] = [
     Table { name: "account", order: &["id"], stakes: Stakes::Nothing, since: 1 },
     Table { name: "account_key", order: &["key"], stakes: Stakes::Nothing, since: 1 },
     Table { name: "holder", order: &["id"], stakes: Stakes::Containers, since: 1 },
@@ -86,6 +87,8 @@ const TABLES: [Table; 21] = [
     Table { name: "card", order: &["id"], stakes: Stakes::Cards, since: 3 },
     Table { name: "card_cursor", order: &["ifindex"], stakes: Stakes::Cards, since: 3 },
     Table { name: "card_traffic", order: &["tier", "start", "card"], stakes: Stakes::Cards, since: 3 },
+    Table { name: "zone", order: &["from_s"], stakes: Stakes::Nothing, since: 5 },
+    Table { name: "dropped", order: &["tier", "part"], stakes: Stakes::Nothing, since: 5 },
     Table { name: "progress", order: &["id"], stakes: Stakes::Containers, since: 1 },
 ];
 
@@ -111,6 +114,9 @@ pub(super) fn salvage(
                 Stakes::Cards => has_cards &= is_sound,
                 _ => is_whole &= is_sound,
             }
+        }
+        if table.name == "dropped" && salvaged.lost != Lost::Nothing {
+            note_all_dropped(new)?;
         }
         tables.push(salvaged);
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::accounting::amount::PerDirection;
+use crate::accounting::history::register::SinceReset;
 use crate::accounting::statement::period::Range;
 
 const ACCOUNT: &str = "SELECT count(*) FROM account";
@@ -22,7 +23,11 @@ impl Bench {
     /// Packets received and transmitted since the last reset, by account.
     fn since_reset(&self) -> Vec<(String, u64, u64)> {
         let sums = self.archive().since_reset(None).unwrap();
-        sums.into_iter().map(|sum| (sum.account, sum.amounts.rx.skbs, sum.amounts.tx.skbs)).collect()
+        let skbs = |sum: SinceReset| {
+            let amounts = sum.amounts.unwrap();
+            (sum.account, amounts.rx.skbs, amounts.tx.skbs)
+        };
+        sums.into_iter().map(skbs).collect()
     }
 }
 
@@ -235,7 +240,7 @@ proptest! {
                     let total = |name: &str| {
                         let archive = bench.archive();
                         let row = archive.account(name).ok()?;
-                        Some(archive.since_reset(Some(&[row])).unwrap()[0].amounts.rx)
+                        Some(archive.since_reset(Some(&[row])).unwrap()[0].amounts.unwrap().rx)
                     };
                     let parts = total(NAMES[from]).zip(total(NAMES[into]));
                     if editor.merge(NAMES[from], NAMES[into]).is_ok() {
@@ -250,7 +255,7 @@ proptest! {
                         let archive = bench.archive();
                         let chosen = archive.accounts(&names).unwrap();
                         let left = archive.since_reset(chosen.as_deref()).unwrap();
-                        prop_assert!(left.iter().all(|sum| sum.was_reset && sum.amounts.rx.is_zero()));
+                        prop_assert!(left.iter().all(|sum| sum.was_reset && sum.amounts.unwrap().rx.is_zero()));
                     }
                 }
                 Event::Count(more) => {

@@ -11,7 +11,8 @@ use crate::accounting::history::tier::Tier;
 use crate::accounting::snapshot::{Life, MeterReading, Shortfall};
 use crate::accounting::sorted::Sorted;
 use crate::accounting::statement::period::Range;
-use crate::accounting::statement::{By, Circumstances, Group, Question, Statement, Sums};
+use crate::accounting::statement::plan::Plan;
+use crate::accounting::statement::{By, Circumstances, Found, Group, Question, Statement, Sums};
 use dtraf_common::abi::{Role, Scope};
 
 const ACCOUNTS: [&str; 3] = ["customer 7", "shop", "x\u{1b}[2J"];
@@ -157,14 +158,15 @@ impl Host {
         self.bench.journal.settle(sequence).unwrap();
     }
 
-    /// Everything that is said of months.
+    /// Everything that is said of months, and of days, which are kept for ever but for their ports.
     fn said(&self) -> Vec<String> {
         let archive = self.bench.archive();
         let selection = Selection { tier: Tier::Month, range: EVER, accounts: None };
+        let days = Selection { tier: Tier::Day, range: EVER, accounts: None };
         let lines = |by, sums| {
             let question =
                 Question { range: EVER, step: None, boundaries: vec![EVER.from, EVER.to], by, top: None };
-            let statement = Statement::new(&question, sums, Circumstances::default());
+            let statement = Statement::new(&question, found(sums), Circumstances::default());
             let mut lines: Vec<_> =
                 statement.lines.iter().map(|line| format!("{:?} {:?}", line.group, line.amounts)).collect();
             lines.sort();
@@ -180,6 +182,9 @@ impl Host {
             lines(By::Project, Sums::Holders(containers)),
             lines(By::Scope, Sums::Scopes(keys(Part::Scopes))),
             lines(By::Port, Sums::Ports { keys: keys(Part::Ports), totals }),
+            lines(By::Account, Sums::Holders(archive.by_container(&days).unwrap())),
+            lines(By::Project, Sums::Holders(archive.by_container(&days).unwrap())),
+            lines(By::Scope, Sums::Scopes(archive.by_key(&days, Part::Scopes).unwrap())),
         ]
         .concat();
         let resets = archive.since_reset(None).unwrap();
@@ -191,10 +196,14 @@ impl Host {
         said.extend(billed);
         let terms = archive.terms(&Declared::default()).unwrap();
         said.push(format!("{:?}", terms.accounts));
-        let circumstances = archive.circumstances(&selection).unwrap();
+        let circumstances = archive.circumstances(EVER).unwrap();
         said.push(format!("{:?} {:?}", circumstances.missed, circumstances.since));
         said
     }
+}
+
+fn found(sums: Sums) -> Found<Sums> {
+    Found { plan: Plan::default(), sums, around: Vec::new() }
 }
 
 proptest! {
@@ -252,7 +261,7 @@ fn container_is_named_until_days_are_dropped_and_is_then_one_of_the_accounts_for
         let sums = Sums::Holders(host.bench.archive().by_container(&selection).unwrap());
         let boundaries = vec![EVER.from, EVER.to];
         let question = Question { range: EVER, step: None, boundaries, by: By::Container, top: None };
-        let statement = Statement::new(&question, sums, Circumstances::default());
+        let statement = Statement::new(&question, found(sums), Circumstances::default());
         statement.lines.into_iter().map(|line| line.group).collect()
     };
     let who = |host: &Host, day: u64| {

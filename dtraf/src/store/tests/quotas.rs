@@ -32,7 +32,7 @@ impl Bench {
     fn standings(&self, now: Timestamp) -> Vec<Standing> {
         Archive::open(&self.path())
             .unwrap()
-            .standings(None, &Declared::default(), now, &TimeZone::UTC)
+            .standings(None, &Declared::default(), now, &TimeZone::UTC.into())
             .unwrap()
     }
 
@@ -137,11 +137,14 @@ fn the_live_view_has_today_and_the_cycle_of_whole_accounts() {
     bench.flush(day(1));
     let kept = |now| {
         let archive = Archive::open(&bench.path()).unwrap();
-        archive.kept(&Declared::default(), now, &TimeZone::UTC).unwrap()
+        archive.kept(&Declared::default(), now, &TimeZone::UTC.into()).unwrap()
     };
     let shown = |kept: &Kept, number| {
         let account = kept.of(id(number)).unwrap();
-        let skbs = |amounts: PerDirection<Amount>| (amounts.rx.skbs, amounts.tx.skbs);
+        let skbs = |amounts: Option<PerDirection<Amount>>| {
+            let amounts = amounts.unwrap();
+            (amounts.rx.skbs, amounts.tx.skbs)
+        };
         (skbs(account.today), skbs(account.cycle), account.quota_percent)
     };
     assert_eq!(shown(&kept(day(1)), 1), ((5, 1), (8, 2), Some(80)));
@@ -167,7 +170,8 @@ impl Bench {
         let archive = Archive::open(&self.path()).unwrap();
         let names: Vec<_> = accounts.iter().map(|&name| name.to_owned()).collect();
         let chosen = archive.accounts(&names).unwrap();
-        let standings = archive.standings(chosen.as_deref(), declared, day(0), &TimeZone::UTC).unwrap();
+        let standings =
+            archive.standings(chosen.as_deref(), declared, day(0), &TimeZone::UTC.into()).unwrap();
         standings
             .into_iter()
             .map(|standing| (standing.account, standing.quota.bytes, standing.source))
@@ -228,7 +232,7 @@ fn each_key_is_said_by_itself() {
     let accounts = BTreeMap::from([("web".to_owned(), written)]);
     let declared = Declared { cycle_day: Some(CycleDay::new(7).unwrap()), host, accounts };
     let archive = Archive::open(&bench.path()).unwrap();
-    let standing = archive.standings(None, &declared, day(0), &TimeZone::UTC).unwrap().remove(0);
+    let standing = archive.standings(None, &declared, day(0), &TimeZone::UTC.into()).unwrap().remove(0);
     let expected = Quota {
         bytes: 1_000_000_000,
         counts: Counts::Rx,

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use dtraf_common::abi::Scope;
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
@@ -21,6 +22,7 @@ use crate::accounting::history::key::Part;
 use crate::accounting::history::tier::Tier;
 use crate::accounting::snapshot::Shortfall;
 use crate::accounting::statement::period::{CycleDay, Range};
+use crate::accounting::statement::plan::Series;
 
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -36,7 +38,7 @@ pub(in crate::store) fn watch(connection: &mut Connection) {
 }
 
 /// Scans that a statement may do: its beginning, the table, and why that is all right.
-const SCANS: [(&str, &str, &str); 20] = [
+const SCANS: [(&str, &str, &str); 24] = [
     // Tables that do not grow with traffic or with containers.
     ("", "progress", "one row"),
     ("", "quota", "a row for each quota"),
@@ -45,6 +47,10 @@ const SCANS: [(&str, &str, &str); 20] = [
     ("", "tenure", "a row for each change of the backend"),
     ("", "card", "a row for each network card"),
     ("", "raw", "the counters that count now"),
+    ("", "zone", "a row for each change of the zone"),
+    ("", "dropped", "a row for each tier and part"),
+    ("SELECT EXISTS (SELECT 1 FROM traffic)", "traffic", "the first row alone"),
+    ("SELECT EXISTS (SELECT 1 FROM traffic)", "card_traffic", "the first row alone"),
     ("", "card_cursor", "a row for each network card"),
     // Lists of everything.
     ("SELECT name FROM account ORDER BY name", "account", "the error that names all accounts"),
@@ -64,9 +70,14 @@ const SCANS: [(&str, &str, &str); 20] = [
 /// Indexes that have nothing but what is there now, however much there has been.
 const OF_THE_PRESENT: [&str; 1] = ["meter_now"];
 
-/// Statements that walk over a whole tier: what was counted in all months, and the first of all spans.
-const WHOLE_TIERS: [&str; 3] =
-    ["SELECT start, holder, rx_ip_bytes", "SELECT holder, rx_ip_bytes", "SELECT min(start) FROM traffic"];
+/// Statements that walk over a whole tier: what was counted in all months, the first of all spans, and, once, whether a ledger of an
+/// earlier release has as much in one tier as in another.
+const WHOLE_TIERS: [&str; 4] = [
+    "SELECT start, holder, rx_ip_bytes",
+    "SELECT holder, rx_ip_bytes",
+    "SELECT min(start) FROM traffic",
+    "SELECT sum(rx_skbs >> 32)",
+];
 
 /// The one statement that is sent while references are not enforced: see `enforce_references`.
 const WITHOUT_REFERENCES: &str = "DELETE FROM holder WHERE id = ?";
@@ -250,14 +261,20 @@ impl Bench {
         editor.reset(&["web".to_owned()], at(400)).unwrap();
         editor.rename("web", "customer 8").unwrap();
         editor.set_quota("db", &quota()).unwrap();
-        let standing = self.archive().standings(None, &Declared::default(), at(400), &TimeZone::UTC).unwrap();
+        let standing =
+            self.archive().standings(None, &Declared::default(), at(400), &TimeZone::UTC.into()).unwrap();
         editor.cross(&standing[0], 100, at(400)).unwrap();
         editor.merge("db", "customer 8").unwrap();
         editor.remove_quota("customer 8").unwrap();
         let range = Range { from: 0, to: 1 };
-        let number = editor.calibrate(range, Counts::Sum, 1, "note", at(400)).unwrap();
+        let number = editor
+            .calibrate(range, Counts::Sum, Some(&BTreeSet::from([Scope::Internet])), 1, "note", at(400))
+            .unwrap();
         editor.forget_calibration(number).unwrap();
         editor.merge("nobody", "web").unwrap_err();
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        assert!(matches!(editor.set_zone(&tokyo, at(400)).unwrap(), ZoneChange::From(_)));
+        assert_eq!(editor.set_zone(&TimeZone::UTC, at(400)).unwrap(), ZoneChange::None);
     }
 
     fn read_everything(&mut self) {
@@ -272,18 +289,20 @@ impl Bench {
             archive.by_key(&selection, Part::Scopes).unwrap();
             archive.by_key(&selection, Part::Ports).unwrap();
             archive.totals(&selection).unwrap();
+            let steps = [selection.range.from, 86_400 * 365 * 60];
+            archive.plan(&steps, &[Series::Traffic(Part::Scopes), Series::Cards]).unwrap();
             archive.cards(selection.tier, selection.range).unwrap();
-            archive.circumstances(&selection).unwrap();
+            archive.circumstances(selection.range).unwrap();
             archive.baselines(selection.accounts.as_deref()).unwrap();
             archive.since_reset(selection.accounts.as_deref()).unwrap();
             archive
-                .standings(selection.accounts.as_deref(), &Declared::default(), now, &TimeZone::UTC)
+                .standings(selection.accounts.as_deref(), &Declared::default(), now, &TimeZone::UTC.into())
                 .unwrap();
         }
         archive.register().unwrap();
         let time = Range { from: 0, to: i64::MAX };
         assert!(!archive.tenants("172.17.0.1".parse().unwrap(), time).unwrap().is_empty());
-        archive.kept(&Declared::default(), now, &TimeZone::UTC).unwrap();
+        archive.kept(&Declared::default(), now, &TimeZone::UTC.into()).unwrap();
         archive.terms(&Declared::default()).unwrap();
         archive.has_quotas().unwrap();
         archive.crossings().unwrap();
@@ -296,6 +315,12 @@ impl Bench {
         let path = self.path();
         let aside = self.directory.path().join("aside.db");
         self.store = open(&aside, 1);
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        assert_eq!(Editor::open(&aside).unwrap().set_zone(&tokyo, at).unwrap(), ZoneChange::AtOnce);
+        // Spans were dropped, and the ledger does not say so.
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("DELETE FROM zone; DELETE FROM dropped").unwrap();
+        drop(connection);
         self.store =
             Store::open(&path, Epoch::rules("boot", Backend::Nft), TimeZone::UTC, Retention::default())
                 .unwrap();

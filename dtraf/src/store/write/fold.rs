@@ -1,6 +1,6 @@
 //! Holders of containers that were removed long ago become one for each account.
 //!
-//! Once none of a container's own spans but months is kept any more, its totals are added to those of the account's former
+//! Once none of a container's own spans but days and months is kept any more, its totals are added to those of the account's former
 //! containers, its shortfall to that of all former meters, and its row is removed: a few in each batch, in the batch's transaction. What
 //! reports say of accounts, scopes, ports, projects and resets is the same before and after.
 

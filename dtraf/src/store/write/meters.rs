@@ -114,8 +114,7 @@ impl Writing<'_> {
             return Ok(());
         }
         let seconds = i64::try_from(since.0.as_secs()).unwrap_or(i64::MAX);
-        // No span that holds a moment begins more than 31 days before it.
-        let first = seconds.saturating_sub(32 * 24 * 3600);
+        let first = seconds.saturating_sub(Tier::Month.longest());
         let moved = Moved { from, total_to: to, books_to: self.books_of(to)? };
         for tier in Tier::ALL {
             self.move_amounts(tier, first, &[moved])?;

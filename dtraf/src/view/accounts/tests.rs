@@ -1,3 +1,5 @@
+use jiff::tz::TimeZone;
+
 use super::*;
 use crate::accounting::fixtures::{at, id};
 use crate::view::Paint;
@@ -45,17 +47,17 @@ fn register() -> Vec<Account> {
 
 #[test]
 fn a_table_of_accounts() {
-    insta::assert_snapshot!(list(&register(), &look(Format::Table), &TimeZone::UTC));
+    insta::assert_snapshot!(list(&register(), &look(Format::Table), &TimeZone::UTC.into()));
 }
 
 #[test]
 fn accounts_as_comma_separated_values() {
-    insta::assert_snapshot!(list(&register(), &look(Format::Csv), &TimeZone::UTC));
+    insta::assert_snapshot!(list(&register(), &look(Format::Csv), &TimeZone::UTC.into()));
 }
 
 #[test]
 fn accounts_as_a_document() {
-    insta::assert_snapshot!(list(&register()[..1], &look(Format::Json), &TimeZone::UTC));
+    insta::assert_snapshot!(list(&register()[..1], &look(Format::Json), &TimeZone::UTC.into()));
 }
 
 #[test]
@@ -68,12 +70,12 @@ fn who_had_it() {
     };
     let (address, from) = ([172, 17, 0, 2].into(), seconds(at(0)));
     let said = |tenants: &[Tenant], to, format| {
-        who(address, Range { from, to }, tenants, &look(format), &TimeZone::UTC)
+        who(address, Range { from, to }, tenants, &look(format), &TimeZone::UTC.into())
     };
     let all = [Format::Table, Format::Csv, Format::Json]
         .map(|format| said(std::slice::from_ref(&tenant), from + 1, format));
     insta::assert_snapshot!(all.concat());
-    let nobody = |to| nobody(address, Range { from, to }, &TimeZone::UTC);
+    let nobody = |to| nobody(address, Range { from, to }, &TimeZone::UTC.into());
     insta::assert_snapshot!([nobody(from + 1), nobody(from + 3600)].join("\n"), @r#"
     nobody is known to have had 172.17.0.2 at 2026-09-21 14:13; `dtraf account list` has all addresses
     nobody is known to have had 172.17.0.2 from 2026-09-21 14:13 to 2026-09-21 15:13; `dtraf account list` has all addresses
@@ -84,7 +86,7 @@ fn who_had_it() {
 fn the_schemas_describe_the_documents() {
     let document = describes(
         include_str!("../../../../docs/accounts.schema.json"),
-        &list(&register(), &look(Format::Json), &TimeZone::UTC),
+        &list(&register(), &look(Format::Json), &TimeZone::UTC.into()),
     );
     assert_eq!(document["accounts"][0]["containers"][1]["until"], serde_json::Value::Null);
     let schema = include_str!("../../../../docs/who.schema.json");
@@ -96,5 +98,5 @@ fn the_schemas_describe_the_documents() {
         name: until.map(|_| "web-1".to_owned()),
     };
     let tenants = [tenant(Some(1800)), tenant(None)];
-    describes(schema, &who(address, time, &tenants, &look(Format::Json), &TimeZone::UTC));
+    describes(schema, &who(address, time, &tenants, &look(Format::Json), &TimeZone::UTC.into()));
 }

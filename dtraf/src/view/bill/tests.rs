@@ -1,14 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dtraf_common::abi::Scope;
+use jiff::tz::TimeZone;
 
 use super::*;
 use crate::accounting::amount::PerDirection;
 use crate::accounting::bill::label::{SeenLabel, TermLabel};
 use crate::accounting::bill::{Counts, Tariff, Terms};
 use crate::accounting::fixtures::{at, id, packets};
+use crate::accounting::statement::calibration::{Calibration, Counted};
 use crate::accounting::statement::period::Range;
-use crate::accounting::statement::{By, Calibration, HolderName, Question, Sum};
+use crate::accounting::statement::plan::Plan;
+use crate::accounting::statement::{By, Found, HolderName, Question, Sum};
 use crate::config::labels::Labels;
 use crate::view::Paint;
 use crate::view::schemas::describes;
@@ -45,14 +48,14 @@ fn shown(format: Format, width: usize) -> String {
         sum(2, "=cmd()\u{1b}[2J", Some(Scope::Lan), 1_000),
         sum(3, "old", None, 5),
     ];
-    let bill = Bill::new(&question, &tariff, sums);
     let said = Calibration {
         number: 7,
         range,
         counts: Counts::Tx,
         bytes: 3_100_000_000,
         note: "The panel".to_owned(),
-        counted: Some(3_000_000_000),
+        scopes: None,
+        counted: Some(Counted { bytes: 3_000_000_000, range }),
     };
     let circumstances = Circumstances {
         written_at: Some(at(0)),
@@ -60,6 +63,8 @@ fn shown(format: Format, width: usize) -> String {
         calibrations: vec![said],
         ..Circumstances::default()
     };
+    let found = Found { plan: Plan::default(), sums, around: Vec::new() };
+    let bill = Bill::new(&question, &tariff, found, &circumstances);
     let label = |number, value: &str| SeenLabel {
         account: "shop/web".to_owned(),
         id: id(number),
@@ -79,13 +84,13 @@ fn shown(format: Format, width: usize) -> String {
         troubles: &troubles,
     };
     let look = Look { format, units: Units::Si, width: Some(width), paint: Paint::Plain };
-    render(&invoice, &look, &TimeZone::UTC)
+    render(&invoice, &look, &TimeZone::UTC.into())
 }
 
 #[test]
 fn a_bill_as_a_table() {
     insta::assert_snapshot!(shown(Format::Table, 110), @r#"
-    2026-09-21 to 2026-09-23, wire bytes; the host is billed for tx, with internet only
+    2026-09-21 to 2026-09-23 (UTC), wire bytes; the host is billed for tx, with internet only
     ACCOUNT               RX         TX   BILLABLE  ALLOWANCE     OVER  PRICE/GB      COST
     shop/web         1.00 kB    3.00 GB    3.00 GB    1.00 GB  2.00 GB     0.049  0.10 EUR
     =cmd()\u{1b}[2J  1.00 kB  400.00 kB  400.00 kB          -        -       1.5  0.00 EUR
@@ -104,8 +109,8 @@ fn a_bill_as_a_table() {
 #[test]
 fn a_narrow_bill_keeps_what_is_to_be_paid() {
     insta::assert_snapshot!(shown(Format::Table, 60), @r#"
-    2026-09-21 to 2026-09-23, wire bytes; the host is billed for
-      tx, with internet only
+    2026-09-21 to 2026-09-23 (UTC), wire bytes; the host is
+      billed for tx, with internet only
     ACCOUNT           BILLABLE  ALLOWANCE     OVER      COST
     shop/web           3.00 GB    1.00 GB  2.00 GB  0.10 EUR
     =cmd()\u{1b}[2J  400.00 kB          -        -  0.00 EUR
@@ -129,11 +134,11 @@ fn a_narrow_bill_keeps_what_is_to_be_paid() {
 #[test]
 fn a_bill_as_comma_separated_values() {
     insta::assert_snapshot!(shown(Format::Csv, 60), @r#"
-    from,to,kind,name,counts,scopes,rx_bytes,tx_bytes,billable_bytes,allowance_bytes,over_bytes,price,cost,currency
-    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,account,shop/web,tx,internet,1000,3000000000,3000000000,1000000000,2000000000,0.049,0.098,EUR
-    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,account,'=cmd()\u{1b}[2J,tx,internet,1000,400000,400000,,400000,1.5,0.0006,EUR
-    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,account,old,tx,internet,0,0,,,,1.5,,EUR
-    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,host,,tx,internet,2000,3000400000,,2000000000,,1.5,,EUR
+    from,to,kind,name,counts,scopes,rx_bytes,tx_bytes,billable_bytes,allowance_bytes,over_bytes,price,cost,currency,kept_since
+    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,account,shop/web,tx,internet,1000,3000000000,3000000000,1000000000,2000000000,0.049,0.098,EUR,
+    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,account,'=cmd()\u{1b}[2J,tx,internet,1000,400000,400000,,400000,1.5,0.0006,EUR,
+    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,account,old,tx,internet,0,0,,,,1.5,,EUR,
+    2026-09-21T00:00:00+00:00,2026-09-23T00:00:00+00:00,host,,tx,internet,2000,3000400000,,2000000000,,1.5,,EUR,
     "#);
 }
 

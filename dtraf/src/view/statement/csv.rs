@@ -1,10 +1,9 @@
 //! A statement as comma-separated values (RFC 4180), with a line of titles. Numbers are whole; what is not known is empty. Names
 //! are spelled so that neither a terminal nor a spreadsheet obeys them.
 
-use jiff::tz::TimeZone;
-
 use super::{harmless, kind, moment, role};
 use crate::accounting::amount::Amount;
+use crate::accounting::history::zones::Zones;
 use crate::accounting::statement::{Line, Statement};
 
 /// Of both directions.
@@ -21,9 +20,10 @@ pub(in crate::view) const AMOUNTS: [&str; 10] = [
     "tx_skbs",
 ];
 
-pub(super) fn render(statement: &Statement, zone: &TimeZone) -> String {
-    let titles = [&["from", "to", "kind", "name", "role"], &AMOUNTS[..], &["total_bytes"]].concat();
-    written(&titles, statement.lines.iter().map(|line| record(statement, line, zone)))
+pub(super) fn render(statement: &Statement, zones: &Zones) -> String {
+    let titles =
+        [&["from", "to", "kind", "name", "role"], &AMOUNTS[..], &["total_bytes", "kept_since"]].concat();
+    written(&titles, statement.lines.iter().map(|line| record(statement, line, zones)))
 }
 
 /// Titles and records as text.
@@ -37,19 +37,26 @@ pub(in crate::view) fn written(titles: &[&str], records: impl Iterator<Item = Ve
     String::from_utf8(writer.into_inner().expect(IN_MEMORY)).expect("all values are text")
 }
 
-fn record(statement: &Statement, line: &Line, zone: &TimeZone) -> Vec<String> {
+fn record(statement: &Statement, line: &Line, zones: &Zones) -> Vec<String> {
     let mut record = vec![
-        moment(line.span.from, zone),
-        moment(line.span.to, zone),
+        moment(line.span.from, zones),
+        moment(line.span.to, zones),
         kind(&line.group).to_owned(),
         cell(harmless(&line.group)),
         role(&line.group).unwrap_or_default().to_owned(),
     ];
-    record.extend(amount(&line.amounts.rx));
-    record.extend(amount(&line.amounts.tx));
-    let total = statement.unit().bytes(&(line.amounts.rx + line.amounts.tx));
+    for amounts in [line.amounts.map(|both| both.rx), line.amounts.map(|both| both.tx)] {
+        record.extend(amounts.as_ref().map_or_else(Default::default, amount));
+    }
+    let total = line.amounts.and_then(|both| statement.unit.bytes(&(both.rx + both.tx)));
     record.push(total.map_or_else(String::new, |total| total.to_string()));
+    record.push(kept_since(line.amounts.is_none(), statement.kept_since, zones));
     record
+}
+
+/// The second that all lines like an unknown one are known from.
+pub(in crate::view) fn kept_since(is_unknown: bool, since: Option<i64>, zones: &Zones) -> String {
+    since.filter(|_| is_unknown).map_or_else(String::new, |since| moment(since, zones))
 }
 
 pub(in crate::view) fn amount(amount: &Amount) -> [String; 5] {

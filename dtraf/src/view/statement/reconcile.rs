@@ -1,12 +1,12 @@
 //! Containers beside network cards, as text.
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Look;
 use super::table::civil;
 use crate::accounting::amount::{Amount, PerDirection};
 use crate::accounting::card::{Card, Carried};
+use crate::accounting::history::zones::Zones;
 use crate::accounting::identity::Timestamp;
 use crate::accounting::statement::reconcile::{BEYOND, Reconciliation, Rest, Unknown};
 use crate::view::json::amounts::{AmountObject, of_each};
@@ -18,7 +18,7 @@ use crate::view::table::layout::{Cell, Line, Tone};
 #[derive(Serialize)]
 pub(super) struct ReconciliationObject<'a> {
     cards: Vec<CardObject<'a>>,
-    carried: PerDirection<CarriedObject>,
+    carried: Option<PerDirection<CarriedObject>>,
     scopes: [&'static str; BEYOND.len()],
     containers: Option<PerDirection<AmountObject>>,
     unattributed: Option<PerDirection<RestObject>>,
@@ -70,7 +70,7 @@ pub(super) fn object(reconciled: &Reconciliation) -> ReconciliationObject<'_> {
                 tx: carried.tx.into(),
             })
             .collect(),
-        carried: PerDirection { rx: carried.rx.into(), tx: carried.tx.into() },
+        carried: carried.map(|carried| PerDirection { rx: carried.rx.into(), tx: carried.tx.into() }),
         scopes: BEYOND.map(names::scope),
         containers: containers.as_ref().map(of_each),
         unattributed: rest.ok().map(|rest| PerDirection { rx: rest.rx.into(), tx: rest.tx.into() }),
@@ -90,8 +90,11 @@ pub(super) fn table(reconciled: &Reconciliation, look: &Look) -> String {
     ];
     let mut rows: Vec<_> =
         cards.iter().map(|card| of_card(&neutral(&card.name), &card.carried, Tone::Plain, look)).collect();
-    if cards.len() > 1 {
+    if let Some(carried) = carried.as_ref().filter(|_| cards.len() > 1) {
         rows.push(of_card("ALL CARDS", carried, Tone::Heading, look));
+    }
+    if carried.is_none() {
+        rows.push(of_figures("ALL CARDS", None, Tone::Heading, look));
     }
     let had = |of: fn(&Amount) -> Option<Figures>| {
         containers.and_then(|both| Some(PerDirection { rx: of(&both.rx)?, tx: of(&both.tx)? }))
@@ -145,7 +148,7 @@ fn signed(bytes: i128, look: &Look) -> String {
 }
 
 /// What is to be known of these figures.
-pub(super) fn notes(reconciled: &Reconciliation, since: Option<Timestamp>, zone: &TimeZone) -> Vec<String> {
+pub(super) fn notes(reconciled: &Reconciliation, since: Option<Timestamp>, zones: &Zones) -> Vec<String> {
     let mut notes = Vec::new();
     match reconciled.rest {
         Err(Unknown::NoCard) => notes.push(
@@ -155,7 +158,8 @@ pub(super) fn notes(reconciled: &Reconciliation, since: Option<Timestamp>, zone:
         Err(Unknown::Scopes) => notes.push(
             "Not known (?): rules have counted, and do not look who the other end was; some of it never came to a card.".to_owned(),
         ),
-        Err(Unknown::LateCards) => {}
+        // The report says since when such times are kept.
+        Err(Unknown::LateCards | Unknown::NotKept) => {}
         Ok(_) => notes.extend(
             [
                 "containers: with internet and lan. What passes between containers, or between them and the host, never comes to a \
@@ -172,7 +176,7 @@ pub(super) fn notes(reconciled: &Reconciliation, since: Option<Timestamp>, zone:
     }
     let is_late = |card: &&Card| since.is_some_and(|since| since < card.since);
     for Card { name, since, .. } in reconciled.cards.iter().filter(is_late) {
-        let (name, since) = (neutral(name), civil(seconds(*since), zone));
+        let (name, since) = (neutral(name), civil(seconds(*since), zones));
         notes.push(match reconciled.rest {
             Err(Unknown::LateCards) => format!(
                 "{name} is counted since {since}, containers since before that: what is unattributed can be said of a time from then on \

@@ -59,7 +59,8 @@ pub(super) fn facts(
 
 /// What the ledger has, with all the containers that the account has and had.
 fn of_account(kept: &KeptAccount, measure: Measure, spelling: Spelling) -> String {
-    let bytes = |amounts: &PerDirection<Amount>| {
+    let bytes = |amounts: &Option<PerDirection<Amount>>| {
+        let Some(amounts) = amounts else { return "?".to_owned() };
         let figure = |amount| whole(&spelling.total(measure.bytes(amount)));
         format!("RX {}, TX {}", figure(&amounts.rx), figure(&amounts.tx))
     };

@@ -1,12 +1,12 @@
 //! A time in which each account's container is made anew several times a day.
 //!
-//! Rows are those that dtraf's writer leaves: those of containers that were removed longer ago than days are kept are one for each
+//! Rows are those that dtraf's writer leaves: those of containers that were removed longer ago than days with ports are kept are one for each
 //! account.
 
 use anyhow::Result;
 use rusqlite::{Connection, params};
 
-use super::spans::{Span, TIERS};
+use super::spans::{DAYS_WITH_PORTS, Span, TIERS};
 
 /// How many containers there were.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +17,6 @@ pub(super) struct Churn {
     pub(super) days: i64,
 }
 
-/// Days that containers are kept one by one.
-const KEPT_DAYS: i64 = 186;
 /// Holders of accounts, of their former containers, and of containers.
 const FORMER: i64 = 100_000;
 const CONTAINERS: i64 = 1_000_000;
@@ -33,7 +31,7 @@ impl Churn {
         let begin = now - days * 86_400;
         // Containers of all accounts begin at the same time: number n belongs to account 1 + n % accounts.
         let life = 86_400 / containers_a_day;
-        let first = (days - KEPT_DAYS).max(0) * containers_a_day * accounts;
+        let first = (days - DAYS_WITH_PORTS).max(0) * containers_a_day * accounts;
         let last = self.containers() - 1;
         connection.execute_batch(&format!(
             "CREATE TEMP TABLE container AS WITH RECURSIVE number (n) AS (VALUES ({first}) UNION ALL SELECT n + 1 FROM number WHERE n < \
@@ -80,13 +78,14 @@ impl Churn {
                  bytes, bytes / 1000, 0, bytes / 30, bytes / 2000, 0 FROM amount ORDER BY part, holder, key",
             )?
             .execute(params![tier, start, seconds, if has_ports { 2 } else { 1 }, self.accounts])?;
-        if tier == 3 {
+        // Days and months of former containers.
+        if tier == 3 || !has_ports {
             connection
                 .prepare_cached(
-                    "INSERT INTO holder_traffic SELECT 3, ?1, id, ?2 * 10000, ?2 * 10, 0, ?2 * 30, ?2 * 5, 0, ?2 * 10000, ?2 * 10, 0, ?2 * \
-                     30, ?2 * 5, 0 FROM holder WHERE folded IS NOT NULL",
+                    "INSERT INTO holder_traffic SELECT ?1, ?2, id, ?3 * 10000, ?3 * 10, 0, ?3 * 30, ?3 * 5, 0, ?3 * 10000, ?3 * 10, 0, ?3 * \
+                     30, ?3 * 5, 0 FROM holder WHERE folded IS NOT NULL",
                 )?
-                .execute(params![start, seconds])?;
+                .execute(params![tier, start, seconds])?;
         }
         if has_ports {
             connection

@@ -58,11 +58,7 @@ fn accounts(connection: &Connection, Span { tier, start, seconds, has_ports }: S
     Ok(())
 }
 
-fn containers(connection: &Connection, Span { tier, start, has_ports, .. }: Span) -> Result<()> {
-    if !has_ports {
-        // As old as the spans with ports that are dropped.
-        return Ok(());
-    }
+fn containers(connection: &Connection, Span { tier, start, .. }: Span) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO holder_traffic SELECT tier, start, holder + ?3, sum(rx_ip_bytes), sum(rx_skbs), 0, sum(rx_added_bytes), \

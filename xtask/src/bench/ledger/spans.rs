@@ -20,11 +20,14 @@ pub(super) struct Span {
     pub(super) has_ports: bool,
 }
 
+/// Days that are kept by port, and containers that were removed one by one.
+pub(super) const DAYS_WITH_PORTS: i64 = 186;
+
 /// Five minutes for 12 hours, hours for a week, days by scope for ever and by port for 186 days, months.
 pub(super) const TIERS: [Tier; 4] = [
     Tier { number: 0, seconds: 300, count: 144, with_ports: 144 },
     Tier { number: 1, seconds: 3_600, count: 168, with_ports: 168 },
-    Tier { number: 2, seconds: 86_400, count: 365, with_ports: 186 },
+    Tier { number: 2, seconds: 86_400, count: 365, with_ports: DAYS_WITH_PORTS },
     Tier { number: 3, seconds: 30 * 86_400, count: 12, with_ports: 12 },
 ];
 

@@ -29,8 +29,8 @@ pub(super) fn cell(
         Column::TxRate => rate(pace.and_then(|pace| measure.bytes(pace.tx.amount()))),
         Column::RxTotal => plain(spelling.total(total.and_then(|total| measure.bytes(&total.rx)))),
         Column::TxTotal => plain(spelling.total(total.and_then(|total| measure.bytes(&total.tx)))),
-        Column::Today => plain(spelling.total(both(row.kept.map(|kept| kept.today), measure))),
-        Column::Cycle => plain(spelling.total(both(row.kept.map(|kept| kept.cycle), measure))),
+        Column::Today => plain(spelling.total(both(row.kept.and_then(|kept| kept.today), measure))),
+        Column::Cycle => plain(spelling.total(both(row.kept.and_then(|kept| kept.cycle), measure))),
         Column::Quota => match row.kept.and_then(|kept| kept.quota_percent) {
             Some(percent) => {
                 let tone = if percent >= 100 { Tone::Warning } else { Tone::Plain };

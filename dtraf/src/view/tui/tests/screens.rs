@@ -361,8 +361,8 @@ fn no_size_of_a_screen_is_too_small_or_too_large() {
 fn what_the_ledger_has_of_accounts_on_a_wide_screen() {
     let mut state = view(Size { columns: 230, rows: 12 }, twice());
     let account = |packets_of: u64, quota_percent| KeptAccount {
-        today: PerDirection { rx: packets(packets_of), tx: packets(1) },
-        cycle: PerDirection { rx: packets(packets_of * 10), tx: packets(1) },
+        today: Some(PerDirection { rx: packets(packets_of), tx: packets(1) }),
+        cycle: Some(PerDirection { rx: packets(packets_of * 10), tx: packets(1) }),
         quota_percent,
     };
     let ids: Vec<_> =
