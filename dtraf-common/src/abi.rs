@@ -319,15 +319,15 @@ pub struct Counters {
 }
 const _: () = assert!(size_of::<Counters>() == 32);
 
-/// What of [`Counters`] is neither IP nor the 14 bytes of each frame's Ethernet header: VLAN tags, padding behind the IP
+/// Part of [`Counters`] that is neither IP nor the 14 bytes of each frame's Ethernet header: VLAN tags, padding behind the IP
 /// packet, and all of a frame that is not IP. With it the IP bytes follow from the others:
 /// `wire bytes - 14 * packets - wire_bytes` on a wire, `skb_bytes - 14 * skbs - skb_bytes` as the kernel hands packets on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Overhead {
-    /// Of the wire bytes.
+    /// Part of the wire bytes.
     pub wire_bytes: u64,
-    /// Of the skb bytes, where a VLAN tag in metadata does not count.
+    /// Part of the skb bytes, where a VLAN tag in metadata does not count.
     pub skb_bytes: u64,
 }
 const _: () = assert!(size_of::<Overhead>() == 16);
@@ -349,7 +349,7 @@ pub struct SlotTotals {
     pub scopes: [[FrameCounters; Scope::ALL.len()]; 2],
     /// By [`Direction`] and [`Bucket`].
     pub buckets: [[FrameCounters; Bucket::ALL.len()]; 2],
-    /// Of the received frames in [`Scope::Flooded`], once more: by the scope that their source address has.
+    /// Received frames in [`Scope::Flooded`], once more: by the scope that their source address has.
     pub flooded: [FrameCounters; Scope::ALL.len()],
 }
 const _: () = assert!(size_of::<SlotTotals>() == 48 * (2 * (7 + 9) + 7));
@@ -372,7 +372,7 @@ pub struct PortOverheads {
 }
 const _: () = assert!(size_of::<PortOverheads>() == 32);
 
-/// What positions had counted that were freed in favour of another one, and which of them is not cleared yet.
+/// Amounts of positions that were freed in favour of another one, and the one of them that is not cleared yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Folded {

@@ -36,7 +36,7 @@ pub enum Claim {
 /// Where a frame's bytes go. Flat, so that the kernel can carry it in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Of the other end. What is in [`Bucket::Foreign`] is in [`Scope::Flooded`] all the same: see [`Decision::total`].
+    /// Scope of the other end. A frame in [`Bucket::Foreign`] is in [`Scope::Flooded`] all the same: see [`Decision::total`].
     pub scope: Scope,
     pub claim: Claim,
     /// Where it goes without a key, or when its key is not in the table and may not enter.

@@ -146,9 +146,9 @@ pub(crate) fn claim<T: Table>(slot: u32, key: u64, unknown: Unknown, reserved: u
     u64::from(free)
 }
 
-/// What the container sends may use all of its quota.
+/// Reserves nothing: for what the container sends.
 pub(crate) const OWN: u32 = 31;
-/// What others send to its served ports leaves it a quarter.
+/// Reserves a quarter: for what others send to its served ports.
 pub(crate) const UNINVITED: u32 = 2;
 
 /// Finds a place for a packet whose key is not in the table, or makes one. Returns its position, or [`OVER_QUOTA`], or
